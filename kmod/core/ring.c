@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include "ring.h"
+#include "span.h"
+
+/* Positions are in bytes, so half a million years at 1 GB/s: no thought is given to their overflow. */
+
+void ivp_ring_attach(struct ivp_ring *ring, u8 __shm *data, u64 size, u64 epoch, u64 __shm *announce,
+		     const u64 __shm *other)
+{
+	memset(ring, 0, sizeof(*ring));
+	ring->data = data;
+	ring->size = size;
+	ring->piece = size / 4 < IVP_PIECE_MAX ? size / 4 : IVP_PIECE_MAX;
+	ring->epoch = epoch;
+	ring->announce = announce;
+	ring->other = other;
+}
+
+static int broken(struct ivp_ring *ring)
+{
+	ring->broken = true;
+	return -EPROTO;
+}
+
+/* Take over the peer's position if it lies in [theirs, limit]. Acquire: pairs with announce_pos() of the other end, so the
+ * bytes (or the room) that it tells of are really there. */
+static int look(struct ivp_ring *ring, u64 limit)
+{
+	u64 theirs;
+
+	if (ring->broken)
+		return -EPROTO;
+	theirs = ivp_load64_acquire(ring->other);
+	if (ring->combined)
+		ivp_fence_combined_loads();
+	if (theirs < ring->theirs || theirs > limit || theirs % 8)
+		return broken(ring);
+	ring->theirs = theirs;
+	return 0;
+}
+
+/* Release: publishes the record before it (sender), or the end of our reading (receiver). Pairs with look(). */
+static void announce_pos(struct ivp_ring *ring)
+{
+	if (ring->combined)
+		ivp_fence_combined_stores();
+	ivp_store64_release(ring->announce, ring->pos);
+	if (ring->combined)
+		ivp_fence_combined_stores();
+}
+
+static u64 contiguous(const struct ivp_ring *ring, u64 pos)
+{
+	return ring->mirrored ? ring->size : ring->size - pos % ring->size;
+}
+
+static u64 record_size(u64 payload)
+{
+	return IVP_RECORD_HEADER + ivp_round_up(payload, 8);
+}
+
+/* A finaliser as of splitmix64: neighbours in position or epoch share no check. Not a secret, and no defence but against
+ * accidents: a peer that wants to can make any record. */
+static u64 header_for(const struct ivp_ring *ring, u32 type, u32 length)
+{
+	u64 plain = (u64)length | (u64)type << 32;
+	u64 mix = ring->epoch ^ (ring->pos * 0x9e3779b97f4a7c15ULL) ^ plain;
+
+	mix = (mix ^ mix >> 30) * 0xbf58476d1ce4e5b9ULL;
+	mix = (mix ^ mix >> 27) * 0x94d049bb133111ebULL;
+	return plain | (mix ^ mix >> 31) << 40;
+}
+
+int ivp_ring_reserve(struct ivp_ring *ring, u8 __shm **span, u64 *len)
+{
+	u64 payload = *len < ring->piece - IVP_RECORD_HEADER ? *len : ring->piece - IVP_RECORD_HEADER;
+	u64 start = ring->pos + IVP_RECORD_HEADER;
+	int ret = 0;
+
+	/* Only if the room that was last seen does not do: the peer's line is fetched once per lap, not once per record. */
+	if (ring->broken || ring->size - (ring->pos - ring->theirs) < record_size(payload))
+		ret = look(ring, ring->pos);
+	if (ret)
+		return ret;
+	if (ring->size - (ring->pos - ring->theirs) < record_size(payload))
+		return -EAGAIN;
+	*len = payload < contiguous(ring, start) ? payload : contiguous(ring, start);
+	*span = ring->data + start % ring->size;
+	return 0;
+}
+
+int ivp_ring_commit(struct ivp_ring *ring, enum ivp_record_type type, u64 len)
+{
+	u8 __shm *header = ring->data + ring->pos % ring->size;
+	u64 padding = ivp_round_up(len, 8) - len;
+
+	if (ring->broken)
+		return -EPROTO;
+	ivp_wipe(ring->data + (ring->pos + IVP_RECORD_HEADER + len) % ring->size, padding);
+	ivp_store64((u64 __plain __shm *)header, header_for(ring, type, (u32)len));
+	ring->pos += record_size(len);
+	announce_pos(ring);
+	return 0;
+}
+
+/* Judge the record at the front and keep what it says privately. It must be there as a whole. */
+static int open_record(struct ivp_ring *ring)
+{
+	u64 available = ring->theirs - ring->pos;
+	u64 header = ivp_load64((const u64 __plain __shm *)(ring->data + ring->pos % ring->size));
+	u32 length = (u32)header, type = header >> 32 & 0xff;
+
+	if (header != header_for(ring, type, length) || (type != IVP_RECORD_DATA && type != IVP_RECORD_END))
+		return broken(ring);
+	if (length > ring->piece - IVP_RECORD_HEADER || record_size(length) > available)
+		return broken(ring);
+	ring->length = length;
+	ring->taken = 0;
+	ring->type = type;
+	return 0;
+}
+
+int ivp_ring_peek(struct ivp_ring *ring, u32 *type, const u8 __shm **span, u64 *len)
+{
+	u64 start;
+	int ret = 0;
+
+	if (ring->broken || (!ring->type && ring->theirs == ring->pos))
+		ret = look(ring, ring->pos + ring->size);
+	if (!ret && !ring->type)
+		ret = ring->theirs == ring->pos ? -EAGAIN : open_record(ring);
+	if (ret)
+		return ret;
+	start = ring->pos + IVP_RECORD_HEADER + ring->taken;
+	*type = ring->type;
+	*span = ring->data + start % ring->size;
+	*len = ring->length - ring->taken;
+	if (*len > contiguous(ring, start))
+		*len = contiguous(ring, start);
+	return 0;
+}
+
+void ivp_ring_consume(struct ivp_ring *ring, u64 len)
+{
+	u32 left = ring->length - ring->taken;
+
+	if (!ring->type || ring->broken)
+		return;
+	ring->taken += len < left ? (u32)len : left;
+	if (ring->taken < ring->length)
+		return;
+	ring->pos += record_size(ring->length);
+	ring->type = 0;
+	announce_pos(ring);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * ring: a single-producer, single-consumer byte ring that carries records, shared with a peer who may lie.
+ *
+ * Each end keeps its own position privately, in bytes since the session began, and announces it in its half. The other end's
+ * is loaded once per look and refused, for good, if it is impossible: going backwards, beyond what was announced, more than
+ * a ring ahead, or not a multiple of 8. After that every call answers -EPROTO; memory outside the ring is never touched.
+ *
+ * A record is a header of 8 bytes {length 32, type 8, check 24 bits} and its payload, padded to 8. The check depends on the
+ * sender's epoch and on the position, so that bytes of an earlier session, or of the previous lap, are not taken for a record.
+ */
+#ifndef IVP_RING_H
+#define IVP_RING_H
+
+#include "layout.h"
+
+struct ivp_ring {
+	u8 __shm *data;
+	u64 size;               /* a power of two */
+	u64 piece;              /* largest record with its header, a multiple of 8 */
+	u64 epoch;              /* of the sender */
+	u64 pos;                /* ours: produced or consumed */
+	u64 theirs;             /* the last one of the peer's that was accepted */
+	u64 __shm *announce;    /* where ours is told */
+	const u64 __shm *other; /* where theirs is told */
+	u32 length;             /* receiving: payload of the record at the front */
+	u32 taken;              /* receiving: how much of it was consumed */
+	u32 type;               /* receiving: its type; 0 while none was looked at */
+	bool mirrored;          /* mapped twice in a row: a span may run over the end */
+	bool combined;          /* not write-back: publish and observe with fences */
+	bool broken;            /* the peer lied */
+};
+
+/* data is ring_size bytes (twice, if mirrored); announce and other are positions in the two halves, both zero by now. */
+void ivp_ring_attach(struct ivp_ring *ring, u8 __shm *data, u64 size, u64 epoch, u64 __shm *announce,
+		     const u64 __shm *other);
+
+/* Sender: room for a record's payload. *len in: bytes wanted, at least 1; out: granted, at *span. Waits for the whole wish,
+ * or a full piece, rather than cut what is sent into crumbs. -EAGAIN, -EPROTO. */
+int ivp_ring_reserve(struct ivp_ring *ring, u8 __shm **span, u64 *len);
+
+/* Sender: the first len bytes of what was last reserved are a record of this type: publish it. -EPROTO. */
+int ivp_ring_commit(struct ivp_ring *ring, enum ivp_record_type type, u64 len);
+
+/* Receiver: the unconsumed payload of the record at the front, as far as it is contiguous; *type says what it is. An empty
+ * record gives *len 0. -EAGAIN: none; -EPROTO. */
+int ivp_ring_peek(struct ivp_ring *ring, u32 *type, const u8 __shm **span, u64 *len);
+
+/* Receiver: done with len bytes of what was peeked; the record's room is given back with its last byte. */
+void ivp_ring_consume(struct ivp_ring *ring, u64 len);
+
+#endif
