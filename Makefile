@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+# Verbs for people; `make help` lists them. Kbuild has the kernel's side.
+
+KVER ?= $(shell uname -r)
+# The running kernel's headers; else, as on a build machine, the newest there are.
+KDIR ?= $(or $(wildcard /lib/modules/$(KVER)/build), \
+	$(if $(filter file,$(origin KVER)),$(lastword $(shell ls -dv /lib/modules/*/build 2>/dev/null))))
+KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
+VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+
+.PHONY: all modules modules_install user check check-vm check-all bench style demo install dkms-install clean \
+	clean-modules help need-headers
+
+all: modules user ## module and programs
+
+modules: need-headers ## kmod/ivshmem.ko; KVER= or KDIR= choose the kernel, W=1 C=1 its checks
+	+$(KBUILD) modules
+
+modules_install: need-headers ## the module into /lib/modules (INSTALL_MOD_PATH=)
+	+$(KBUILD) INSTALL_MOD_DIR=updates modules_install
+
+user: ## library and ivpipe
+	+$(MAKE) -C user
+
+check: ## quick tests: no root, no VM
+	scripts/check-unit
+
+check-vm: ## boots guests, under TCG where KVM does not work
+	scripts/check-vm
+
+check-all: ## everything that can be checked here
+	scripts/check
+
+bench: ## ivpipe against what else there is
+	scripts/bench
+
+style: ## formatting, sparse, shellcheck
+	scripts/style
+
+demo: ## a guest that sends a file to this machine
+	scripts/demo
+
+install: ## library, ivpipe, manuals and udev rule (DESTDIR=, PREFIX=)
+	+$(MAKE) -C user install
+
+dkms-install: ## the module through DKMS, rebuilt at each kernel update
+	dkms add . && dkms install ivpipe/$(VERSION)
+
+clean: clean-modules ## what was built
+	$(RM) -r build
+
+clean-modules: $(if $(KDIR),need-headers)
+	+$(if $(KDIR),$(KBUILD) clean)
+
+need-headers:
+	@test -e "$(KDIR)/Makefile" || { echo "no kernel headers in '$(or $(KDIR),/lib/modules/$(KVER)/build)':" \
+		"install linux-headers-$(KVER), or give KVER= or KDIR=" >&2; exit 1; }
+
+help: ## this
+	@sed -n 's/^\([a-z_-]*\):.*## /\1\t/p' Makefile | expand -t 18
