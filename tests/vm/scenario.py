@@ -7,7 +7,9 @@
         vm.finish_and_stop()
 """
 import hashlib
+import mmap
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,10 +18,16 @@ import tempfile
 import time
 import traceback
 
-from vm import BUILD, VM, Late, die_with_parent, plain_device
+from vm import BUILD, ROOT, VM, Late, die_with_parent, plain_device
 
 M = 1 << 20
 G = 1 << 30
+
+
+def shared_directory():
+    """Where regions lie: a container's /dev/shm of 64 MiB is too small for them."""
+    room = os.statvfs('/dev/shm') if os.path.isdir('/dev/shm') else None
+    return '/dev/shm' if room and room.f_bavail * room.f_frsize >= G else '/var/tmp'
 
 
 class Region:
@@ -32,7 +40,7 @@ class Region:
     def create(self):
         with open(self.path, 'xb') as f:
             os.chmod(self.path, 0o600)
-            f.truncate(self.size)
+            f.truncate(max(self.size, mmap.PAGESIZE))  # QEMU maps whole pages, whatever the device shows
 
     def remove(self):
         if os.path.exists(self.path):
@@ -72,6 +80,19 @@ class Host:
             raise Late(f'not ended within {timeout} s: {" ".join(self.argv)}') from None
         return 128 - status if status < 0 else status
 
+    def wait_for(self, text, timeout=60):
+        """Until the text was printed; False when the process ended without. A file has no event, so this looks."""
+        deadline = time.monotonic() + timeout
+        while text not in self.output:
+            if time.monotonic() > deadline:
+                raise Late(f'{text!r} from {" ".join(self.argv)}')
+            try:
+                self.process.wait(0.02)
+                return text in self.output
+            except subprocess.TimeoutExpired:
+                pass
+        return True
+
     @property
     def output(self):
         with open(self.out_path, encoding='utf-8', errors='replace') as f:
@@ -87,7 +108,7 @@ class Scenario:
     def __init__(self, title, deadline=300):
         self.title, self.deadline = title, deadline
         self.passed = self.failed = self.skipped = self.number = 0
-        self.ends = []
+        self.ends, self.root = [], ROOT
         self.name = os.path.splitext(os.path.basename(sys.argv[0]))[0]
         self.began = time.monotonic()
 
@@ -105,6 +126,9 @@ class Scenario:
 
     def equal(self, got, wanted, what):
         return self.check(got == wanted, what, f'got {got!r}, wanted {wanted!r}')
+
+    def matches(self, text, pattern, what):
+        return self.check(re.search(pattern, text), what, text)
 
     def skip(self, what, why):
         self.skipped += 1
@@ -170,8 +194,8 @@ class Scenario:
 
     # --- what a scenario uses ---
 
-    def region(self, size, directory='/dev/shm'):
-        region = Region(f'{directory}/ivpipe-test-{os.getpid()}-{self.next_number()}', size)
+    def region(self, size):
+        region = Region(f'{shared_directory()}/ivpipe-test-{os.getpid()}-{self.next_number()}', size)
         self.at_end(region.remove)
         return region
 
