@@ -1,31 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /dev/ivshmemN: the life of a struct ivshmem_device, and the file operations. */
-#include <linux/atomic.h>
-#include <linux/idr.h>
+/* The file operations of /dev/ivshmemN. User memory is touched here and nowhere else. */
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/mount.h>
 #include <linux/poll.h>
-#include <linux/pseudo_fs.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <linux/wait_bit.h>
 
 #include "ivshmem.h"
-
-#define MINORS 1024
-
-static dev_t first_dev;
-static DEFINE_IDA(minors);
-static struct vfsmount *inodes;
-static atomic_t devices = ATOMIC_INIT(0);
-
-static struct class ivshmem_class = {
-	.name = "ivshmem",
-	.dev_groups = ivshmem_sysfs_groups,
-};
 
 /* An INFO of another age has another size in its number. */
 #define ANY_SIZE(cmd) ((cmd) & ~IOCSIZE_MASK)
@@ -65,24 +48,13 @@ static loff_t ivshmem_llseek(struct file *file, loff_t offset, int whence)
 	return fixed_size_llseek(file, offset, whence, ivd->region.size);
 }
 
-static int locked_read(struct ivshmem_device *ivd, u64 pos, void *buf, size_t len)
+static int locked_copy(struct ivshmem_device *ivd, u64 pos, void *buf, size_t len, bool write)
 {
 	int err = -ENODEV;
 
 	down_read(&ivd->lock);
 	if (!ivd->dead)
-		err = ivshmem_region_read(&ivd->region, pos, buf, len);
-	up_read(&ivd->lock);
-	return err;
-}
-
-static int locked_write(struct ivshmem_device *ivd, u64 pos, const void *buf, size_t len)
-{
-	int err = -ENODEV;
-
-	down_read(&ivd->lock);
-	if (!ivd->dead)
-		err = ivshmem_region_write(&ivd->region, pos, buf, len);
+		err = ivshmem_region_copy(&ivd->region, pos, buf, len, write);
 	up_read(&ivd->lock);
 	return err;
 }
@@ -93,6 +65,18 @@ static size_t step_size(u64 pos, size_t left)
 	return min_t(size_t, left, IVSHMEM_WINDOW - pos % IVSHMEM_WINDOW);
 }
 
+static int step(struct ivshmem_device *ivd, u64 pos, void *bounce, char __user *ubuf, size_t len, bool write)
+{
+	int err;
+
+	if (write && copy_from_user(bounce, ubuf, len))
+		return -EFAULT;
+	err = locked_copy(ivd, pos, bounce, len, write);
+	if (!err && !write && copy_to_user(ubuf, bounce, len))
+		return -EFAULT;
+	return err;
+}
+
 /*
  * Through a bounce buffer: the lock that keeps the memory there must not be held while user memory, which might be a
  * mapping of this very device, is touched. What was transferred before an error counts.
@@ -100,21 +84,16 @@ static size_t step_size(u64 pos, size_t left)
 static ssize_t transfer(struct ivshmem_device *ivd, char __user *ubuf, size_t len, u64 pos, bool write)
 {
 	void *bounce = kvmalloc(min_t(size_t, len, IVSHMEM_WINDOW), GFP_KERNEL);
-	size_t done = 0;
+	size_t n, done = 0;
 	int err = bounce ? 0 : -ENOMEM;
 
 	while (!err && done < len) {
-		size_t n = step_size(pos + done, len - done);
-
-		if (write)
-			err = copy_from_user(bounce, ubuf + done, n) ? -EFAULT
-								     : locked_write(ivd, pos + done, bounce, n);
-		else
-			err = locked_read(ivd, pos + done, bounce, n)
-				      ?: (copy_to_user(ubuf + done, bounce, n) ? -EFAULT : 0);
-		if (!err)
-			done += n;
-		if (!err && fatal_signal_pending(current))
+		n = step_size(pos + done, len - done);
+		err = step(ivd, pos + done, bounce, ubuf + done, n, write);
+		if (err)
+			break;
+		done += n;
+		if (fatal_signal_pending(current))
 			err = -EINTR;
 		cond_resched();
 	}
@@ -228,7 +207,7 @@ static int ivshmem_fsync(struct file *file, loff_t start, loff_t end, int datasy
 	return READ_ONCE(ivd->dead) ? -ENODEV : 0;
 }
 
-static const struct file_operations fops = {
+const struct file_operations ivshmem_chardev_fops = {
 	.owner = THIS_MODULE,
 	.open = ivshmem_open,
 	.llseek = ivshmem_llseek,
@@ -240,108 +219,3 @@ static const struct file_operations fops = {
 	.poll = ivshmem_poll,
 	.fsync = ivshmem_fsync,
 };
-
-static void ivshmem_release(struct device *dev)
-{
-	struct ivshmem_device *ivd = container_of(dev, struct ivshmem_device, dev);
-
-	iput(ivd->inode);
-	kfree(ivd);
-	if (atomic_dec_and_test(&devices))
-		wake_up_var(&devices);
-}
-
-/* A device without memory, that nobody can open yet; put_device(&->dev) ends it. */
-struct ivshmem_device *ivshmem_device_create(struct device *parent)
-{
-	struct ivshmem_device *ivd = kzalloc(sizeof(*ivd), GFP_KERNEL);
-	struct inode *inode = ivd ? alloc_anon_inode(inodes->mnt_sb) : ERR_PTR(-ENOMEM);
-
-	if (IS_ERR(inode)) {
-		kfree(ivd);
-		return ERR_CAST(inode);
-	}
-	ivd->inode = inode;
-	init_rwsem(&ivd->lock);
-	init_waitqueue_head(&ivd->wait);
-	cdev_init(&ivd->cdev, &fops);
-	ivd->cdev.owner = THIS_MODULE;
-	device_initialize(&ivd->dev);
-	ivd->dev.class = &ivshmem_class;
-	ivd->dev.parent = parent;
-	ivd->dev.release = ivshmem_release;
-	atomic_inc(&devices);
-	return ivd;
-}
-
-/* The node appears: everything else of the device is ready. ivshmem_device_kill() takes it away again. */
-int ivshmem_device_add(struct ivshmem_device *ivd)
-{
-	int err, minor = ida_alloc_max(&minors, MINORS - 1, GFP_KERNEL);
-
-	if (minor < 0)
-		return minor;
-	ivd->index = minor;
-	ivd->dev.devt = MKDEV(MAJOR(first_dev), minor);
-	err = dev_set_name(&ivd->dev, "ivshmem%d", minor);
-	if (!err)
-		err = cdev_device_add(&ivd->cdev, &ivd->dev);
-	if (err)
-		ida_free(&minors, minor);
-	return err;
-}
-
-/* From here on every call answers ENODEV and every access SIGBUS; nobody is in the memory when this returns. */
-void ivshmem_device_kill(struct ivshmem_device *ivd)
-{
-	down_write(&ivd->lock);
-	WRITE_ONCE(ivd->dead, true);
-	up_write(&ivd->lock);
-	unmap_mapping_range(ivd->inode->i_mapping, 0, 0, 1);
-	wake_up_all(&ivd->wait);
-	cdev_device_del(&ivd->cdev, &ivd->dev);
-	ida_free(&minors, ivd->index);
-}
-
-static int inodes_init(struct fs_context *fc)
-{
-	return init_pseudo(fc, 0x69767368) ? 0 : -ENOMEM;
-}
-
-/*
- * Where the devices' inodes live, as those of drm and vfio do. No owner: the mount would keep the module from being
- * unloaded, and it is gone before the module is.
- */
-static struct file_system_type inodes_type = {
-	.name = "ivshmem",
-	.init_fs_context = inodes_init,
-	.kill_sb = kill_anon_super,
-};
-
-int ivshmem_chardev_init(void)
-{
-	int err = alloc_chrdev_region(&first_dev, 0, MINORS, "ivshmem");
-
-	if (err)
-		return err;
-	err = class_register(&ivshmem_class);
-	if (err)
-		goto unregister_region;
-	inodes = kern_mount(&inodes_type);
-	if (!IS_ERR(inodes))
-		return 0;
-	err = PTR_ERR(inodes);
-	class_unregister(&ivshmem_class);
-unregister_region:
-	unregister_chrdev_region(first_dev, MINORS);
-	return err;
-}
-
-/* No device is bound and no file open, but somebody in the kernel may hold a device for a moment longer. */
-void ivshmem_chardev_exit(void)
-{
-	wait_var_event(&devices, !atomic_read(&devices));
-	kern_unmount(inodes);
-	class_unregister(&ivshmem_class);
-	unregister_chrdev_region(first_dev, MINORS);
-}

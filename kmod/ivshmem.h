@@ -54,9 +54,8 @@ int ivshmem_region_create(struct ivshmem_region *r, struct device *dev, phys_add
 void ivshmem_region_destroy(struct ivshmem_region *r);
 bool ivshmem_region_mappable(const struct ivshmem_region *r);
 bool ivshmem_region_fits(const struct ivshmem_region *r, unsigned long pgoff, unsigned long pages);
-int ivshmem_region_read(struct ivshmem_region *r, u64 pos, void *buf, size_t len);
-int ivshmem_region_write(struct ivshmem_region *r, u64 pos, const void *buf, size_t len);
-#define IVSHMEM_WINDOW (64 << 10) /* region_read and region_write do not cross a multiple of this */
+int ivshmem_region_copy(struct ivshmem_region *r, u64 pos, void *buf, size_t len, bool write);
+#define IVSHMEM_WINDOW (64 << 10) /* region_copy does not cross a multiple of this */
 
 /* pages.c: */
 #ifdef CONFIG_ZONE_DEVICE
@@ -86,11 +85,14 @@ static inline void ivshmem_pages_exit(void)
 int ivshmem_mmap(struct file *file, struct vm_area_struct *vma);
 
 /* chardev.c: */
+extern const struct file_operations ivshmem_chardev_fops;
+
+/* device.c: */
 struct ivshmem_device *ivshmem_device_create(struct device *parent);
 int ivshmem_device_add(struct ivshmem_device *ivd);
 void ivshmem_device_kill(struct ivshmem_device *ivd);
-int ivshmem_chardev_init(void);
-void ivshmem_chardev_exit(void);
+int ivshmem_device_init(void);
+void ivshmem_device_exit(void);
 
 /* sysfs.c: */
 extern const struct attribute_group *ivshmem_sysfs_groups[];

@@ -160,13 +160,13 @@ static struct pci_driver driver = {
 
 static int __init ivshmem_init(void)
 {
-	int err = ivshmem_chardev_init();
+	int err = ivshmem_device_init();
 
 	if (err)
 		return err;
 	err = pci_register_driver(&driver);
 	if (err)
-		ivshmem_chardev_exit();
+		ivshmem_device_exit();
 	return err;
 }
 
@@ -174,7 +174,7 @@ static void __exit ivshmem_exit(void)
 {
 	pci_unregister_driver(&driver);
 	ivshmem_pages_exit();
-	ivshmem_chardev_exit();
+	ivshmem_device_exit();
 }
 
 module_init(ivshmem_init);

@@ -138,39 +138,23 @@ static void window_close(void *addr)
 	vunmap((void *)((unsigned long)addr & PAGE_MASK));
 }
 
-/* For both: [pos, pos + len) lies inside the region, and does not cross a multiple of IVSHMEM_WINDOW. */
-int ivshmem_region_read(struct ivshmem_region *r, u64 pos, void *buf, size_t len)
+/* [pos, pos + len) lies inside the region, and does not cross a multiple of IVSHMEM_WINDOW. */
+int ivshmem_region_copy(struct ivshmem_region *r, u64 pos, void *buf, size_t len, bool write)
 {
-	void *window;
+	void *at;
 
 	if (r->io) {
-		memcpy_fromio(buf, r->io + pos, len);
-	} else if (r->ram) {
-		memcpy(buf, r->ram + pos, len);
-	} else {
-		window = window_open(r, pos, len);
-		if (!window)
-			return -ENOMEM;
-		memcpy(buf, window, len);
-		window_close(window);
+		if (write)
+			memcpy_toio(r->io + pos, buf, len);
+		else
+			memcpy_fromio(buf, r->io + pos, len);
+		return 0;
 	}
-	return 0;
-}
-
-int ivshmem_region_write(struct ivshmem_region *r, u64 pos, const void *buf, size_t len)
-{
-	void *window;
-
-	if (r->io) {
-		memcpy_toio(r->io + pos, buf, len);
-	} else if (r->ram) {
-		memcpy(r->ram + pos, buf, len);
-	} else {
-		window = window_open(r, pos, len);
-		if (!window)
-			return -ENOMEM;
-		memcpy(window, buf, len);
-		window_close(window);
-	}
+	at = r->ram ? r->ram + pos : window_open(r, pos, len);
+	if (!at)
+		return -ENOMEM;
+	memcpy(write ? at : buf, write ? buf : at, len);
+	if (!r->ram)
+		window_close(at);
 	return 0;
 }
