@@ -103,6 +103,19 @@ int ivp_ring_commit(struct ivp_ring *ring, enum ivp_record_type type, u64 len)
 	return 0;
 }
 
+int ivp_ring_put(struct ivp_ring *ring, enum ivp_record_type type, const void *bytes, u64 len)
+{
+	u64 granted = len;
+	u8 __shm *span;
+	int ret = ivp_ring_reserve(ring, &span, &granted);
+
+	if (ret)
+		return ret;
+	ivp_copy_to(span, bytes, granted);
+	ivp_copy_to(ring->data, (const u8 *)bytes + granted, len - granted);
+	return ivp_ring_commit(ring, type, len);
+}
+
 /* Judge the record at the front and keep what it says privately. It must be there as a whole. */
 static int open_record(struct ivp_ring *ring)
 {
@@ -137,6 +150,19 @@ int ivp_ring_peek(struct ivp_ring *ring, u32 *type, const u8 __shm **span, u64 *
 	*len = ring->length - ring->taken;
 	if (*len > contiguous(ring, start))
 		*len = contiguous(ring, start);
+	return 0;
+}
+
+int ivp_ring_copy(struct ivp_ring *ring, void *bytes, u64 len)
+{
+	u64 start = ring->pos + IVP_RECORD_HEADER, first = contiguous(ring, start);
+
+	if (ring->broken || !ring->type || ring->taken || ring->length != len)
+		return broken(ring);
+	if (first > len)
+		first = len;
+	ivp_copy_from(bytes, ring->data + start % ring->size, first);
+	ivp_copy_from((u8 *)bytes + first, ring->data, len - first);
 	return 0;
 }
 

@@ -42,6 +42,12 @@ int ivp_ring_reserve(struct ivp_ring *ring, u8 __shm **span, u64 *len);
 /* Sender: the first len bytes of what was last reserved are a record of this type: publish it. -EPROTO. */
 int ivp_ring_commit(struct ivp_ring *ring, enum ivp_record_type type, u64 len);
 
+/* Sender: a whole small record at once, also over the edge of a ring that is not mirrored. -EAGAIN, -EPROTO. */
+int ivp_ring_put(struct ivp_ring *ring, enum ivp_record_type type, const void *bytes, u64 len);
+
+/* Receiver: copy the payload of the record that was peeked at, which must be whole and have len bytes; it stays. -EPROTO. */
+int ivp_ring_copy(struct ivp_ring *ring, void *bytes, u64 len);
+
 /* Receiver: the unconsumed payload of the record at the front, as far as it is contiguous; *type says what it is. An empty
  * record gives *len 0. -EAGAIN: none; -EPROTO. */
 int ivp_ring_peek(struct ivp_ring *ring, u32 *type, const u8 __shm **span, u64 *len);

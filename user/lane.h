@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* lane: one end of a connection: its lock, its half, its rings, and whether the peer lives. For the library's own files. */
+#ifndef IVP_LANE_H
+#define IVP_LANE_H
+
+#include "handshake.h"
+#include "region.h"
+#include "ring.h"
+#include "wait.h"
+
+struct ivp_digest_state; /* of stream.c */
+
+struct ivp_lane {
+	struct ivp_region *region;
+	u32 index;
+	bool server;
+	struct ivp_half __shm *mine;   /* only we write it */
+	struct ivp_half __shm *theirs; /* only the peer does */
+	int fd;                        /* opened for the lock of this end alone */
+	u64 epoch, their_epoch;
+	u32 their_state; /* the last one that was accepted */
+	bool open;       /* the handshake is over */
+	bool local;      /* the peer's lock was seen on this kernel */
+	bool gone;       /* the peer died: nobody but us cleans up */
+	bool taken_over; /* somebody else writes our half: hands off */
+	struct ivp_ring tx, rx;
+	u8 __shm *tx_mirror, *rx_mirror;
+	/* life of the peer */
+	u32 their_beat;
+	u32 still;      /* looks in a row at which the beat had not changed */
+	u32 still_max;  /* that many mean death; 0: never */
+	int64_t looked; /* when that was looked at last */
+	/* the hello, for showing */
+	char file[IVP_NAME_MAX];
+	int64_t size;
+	/* stream.c */
+	struct ivp_digest_state *digest;
+	u64 sent, received;
+	bool ended; /* we sent an end record */
+};
+
+/* Lock the client's or the server's end of a lane, take a new epoch, clear our half, wipe the ring we send on. The half says
+ * idle. -EAGAIN: the end is taken. Ownership of the lane goes to the caller. */
+int ivp_lane_take(struct ivp_lane **lane, struct ivp_region *region, u32 index, bool server, struct ivp_error *err);
+
+/* The handshake is over: attach the rings. their_epoch is set. */
+int ivp_lane_attach(struct ivp_lane *lane, const struct ivp_lane_options *options, struct ivp_error *err);
+
+/* Publish a state of ours; everything stored before is seen by who sees it. Wakes the peer. */
+void ivp_lane_state(struct ivp_lane *lane, enum ivp_state state);
+
+/* Publish a message of ours together with the state that says it is there. */
+void ivp_lane_say(struct ivp_lane *lane, const struct ivp_message *message, enum ivp_state state);
+
+/* Wake the peer if it said that it sleeps. Call it after publishing. */
+void ivp_lane_kick(struct ivp_lane *lane);
+
+/* Look at both halves once: -EPROTO our own end is written by another, or the peer's state goes backwards; -EPIPE another
+ * epoch: the peer's end was taken over. While the handshake runs only our own half is looked at. */
+int ivp_lane_look(struct ivp_lane *lane, struct ivp_error *err);
+
+/* Is the peer alive, as far as can be told without waiting? Looks only as often as makes sense. -EPIPE, -ESTALE. */
+int ivp_lane_alive(struct ivp_lane *lane, struct ivp_error *err);
+
+/* Sleep until the peer kicks us or a little time has passed. `ready` tells whether there is anything to sleep for, and is asked
+ * again after the peer was told that we sleep. */
+void ivp_lane_sleep(struct ivp_lane *lane, struct ivp_doze *doze, bool (*ready)(struct ivp_lane *, unsigned int),
+		    unsigned int what);
+
+/* The peer's verdict, as it stands: an enum ivp_reason or anything else. */
+u32 ivp_lane_their_verdict(const struct ivp_lane *lane);
+
+/* Hide a fresh token in the ring we send on, and describe it in the message. */
+int ivp_lane_hide_token(struct ivp_lane *lane, struct ivp_message *message, u32 bytes, struct ivp_error *err);
+void ivp_lane_wipe_token(struct ivp_lane *lane);
+
+/* Is the token of this message, whose window was checked, in the memory? */
+bool ivp_lane_find_token(const struct ivp_lane *lane, const struct ivp_message *message);
+
+/* Clean up ends that processes of our side left behind: their lock is free, so they are dead. */
+void ivp_lane_sweep(struct ivp_region *region);
+
+/* Free what stream.c allocated. */
+void ivp_stream_free(struct ivp_lane *lane);
+
+/* Defaults filled in, names checked. service is IVP_SERVICE_BYTES. */
+int ivp_lane_options_check(struct ivp_lane_options *options, u8 *service, struct ivp_error *err);
+
+#endif

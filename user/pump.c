@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "pump.h"
+
+/* How often the peer is looked after while a descriptor has nothing to say. */
+#define LOOK_MS 250
+
+/* One piece, kept where a cache keeps it: with a digest every byte passes through here. */
+#define PIECE 65536
+
+static int interrupted(struct ivp_error *err)
+{
+	return ivp_fail(err, IVP_FAIL_GENERAL, -EINTR, "interrupted");
+}
+
+static bool cancelled(const struct pump *pump)
+{
+	return pump->cancel && *pump->cancel;
+}
+
+/* Files are always ready; asking would be a system call a piece for nothing. */
+static bool may_block(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || S_ISCHR(st.st_mode));
+}
+
+/* Until the descriptor can go on, with an eye on signals and, while we read for it, on the peer: what a receiver still has to
+ * write is worth writing although its sender is gone. */
+static int await(struct pump *pump, short events, struct ivp_error *err)
+{
+	struct pollfd poll_fd = {.fd = pump->fd, .events = events};
+
+	for (;;) {
+		int ret;
+
+		if (cancelled(pump))
+			return interrupted(err);
+		ret = poll(&poll_fd, 1, LOOK_MS);
+		if (ret > 0)
+			return 0;
+		if (ret < 0 && errno != EINTR)
+			return ivp_fail(err, IVP_FAIL_GENERAL, -errno, "%s: %s", pump->name, strerror(errno));
+		ret = events == POLLIN ? ivp_lane_check(pump->lane, err) : 0;
+		if (ret)
+			return ret;
+	}
+}
+
+/* A region that went away shows as EFAULT where the kernel copies for us. */
+static int failed(struct pump *pump, struct ivp_error *err)
+{
+	int number = -errno, ret = number == -EFAULT ? ivp_lane_check(pump->lane, err) : 0;
+
+	return ret ? ret : ivp_fail(err, IVP_FAIL_GENERAL, number, "%s: %s", pump->name, strerror(-number));
+}
+
+/* Bytes, 0 at the end, or an error of which the peer has been told. */
+static ssize_t read_some(struct pump *pump, void *to, size_t len, bool blocks, struct ivp_error *err)
+{
+	ssize_t got;
+
+	for (;;) {
+		int ret = blocks ? await(pump, POLLIN, err) : 0;
+
+		if (ret)
+			return ret;
+		got = read(pump->fd, to, len);
+		if (got >= 0)
+			return got;
+		if (errno == EINTR && cancelled(pump))
+			return interrupted(err);
+		if (errno == EAGAIN)
+			blocks = true;
+		else if (errno != EINTR)
+			return failed(pump, err);
+	}
+}
+
+static void moved(struct pump *pump, size_t bytes)
+{
+	pump->bytes += bytes;
+	if (pump->progress)
+		pump->progress(pump->progress_arg, pump->bytes);
+}
+
+/* Through the buffer, all of it: the lane takes what fits without crumbs. */
+static int put(struct pump *pump, const char *bytes, size_t len, struct ivp_error *err)
+{
+	while (len) {
+		ptrdiff_t put = ivp_lane_write(pump->lane, bytes, len, err);
+
+		if (put == -EAGAIN)
+			put = ivp_lane_wait(pump->lane, IVP_WAIT_ROOM, -1, err);
+		if (put < 0)
+			return (int)put;
+		bytes += put;
+		len -= (size_t)put;
+	}
+	return 0;
+}
+
+static ssize_t send_piece(struct pump *pump, void *buffer, bool blocks, struct ivp_error *err)
+{
+	size_t len = ivp_lane_piece(pump->lane);
+	void *span = buffer;
+	ssize_t got;
+	int ret = 0;
+
+	if (len > PIECE)
+		len = PIECE;
+	if (!pump->digest)
+		while ((ret = ivp_lane_reserve(pump->lane, &span, &len, err)) == -EAGAIN) {
+			ret = ivp_lane_wait(pump->lane, IVP_WAIT_ROOM, -1, err);
+			if (ret)
+				return ret;
+		}
+	if (ret)
+		return ret;
+	got = read_some(pump, span, len, blocks, err);
+	if (got <= 0)
+		return got;
+	ret = pump->digest ? put(pump, buffer, (size_t)got, err) : ivp_lane_commit(pump->lane, (size_t)got, err);
+	return ret ? ret : got;
+}
+
+static int send_end(struct pump *pump, struct ivp_error *err)
+{
+	int ret;
+
+	while ((ret = ivp_lane_end(pump->lane, err)) == -EAGAIN) {
+		ret = ivp_lane_wait(pump->lane, IVP_WAIT_ROOM, -1, err);
+		if (ret)
+			return ret;
+	}
+	return ret ? ret : ivp_lane_confirm(pump->lane, -1, err);
+}
+
+/* What to tell the peer about a failure of ours; nothing where it is the peer's own. */
+static void give_up(struct pump *pump, int ret, const struct ivp_error *err, enum ivp_verdict why)
+{
+	if (ret == -EINTR)
+		ivp_lane_abort(pump->lane, IVP_VERDICT_INTERRUPT);
+	else if (ret == -EPROTO)
+		ivp_lane_abort(pump->lane, IVP_VERDICT_BROKEN);
+	else if (ret == -EBADMSG)
+		ivp_lane_abort(pump->lane, IVP_VERDICT_DAMAGED);
+	else if (err->kind == IVP_FAIL_GENERAL)
+		ivp_lane_abort(pump->lane, ret == -ENOSPC || ret == -EDQUOT ? IVP_VERDICT_NO_SPACE : why);
+}
+
+int ivp_pump_send(struct pump *pump, struct ivp_error *err)
+{
+	bool blocks = may_block(pump->fd);
+	void *buffer = pump->digest ? malloc(PIECE) : NULL;
+	ssize_t got;
+	int ret;
+
+	if (pump->digest && !buffer)
+		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
+	if (!pump->digest)
+		ivp_lane_no_digest(pump->lane);
+	while ((got = send_piece(pump, buffer, blocks, err)) > 0 && !cancelled(pump))
+		moved(pump, (size_t)got);
+	ret = got > 0 ? interrupted(err) : (int)got;
+	if (!ret)
+		ret = send_end(pump, err);
+	if (ret)
+		give_up(pump, ret, err, IVP_VERDICT_READ);
+	free(buffer);
+	return ret;
+}
+
+static int write_all(struct pump *pump, const char *from, size_t len, bool blocks, struct ivp_error *err)
+{
+	while (len) {
+		int ret = blocks ? await(pump, POLLOUT, err) : 0;
+		ssize_t put = ret ? 0 : write(pump->fd, from, len);
+
+		if (ret)
+			return ret;
+		if (put < 0 && errno == EPIPE)
+			pump->closed = true;
+		if (put < 0 && errno == EINTR && cancelled(pump))
+			return interrupted(err);
+		if (put < 0 && errno != EINTR && errno != EAGAIN)
+			return failed(pump, err);
+		if (put < 0 && errno == EAGAIN)
+			blocks = true;
+		if (put <= 0)
+			continue;
+		from += put;
+		len -= (size_t)put;
+	}
+	return 0;
+}
+
+/* Straight from the ring: no digest covers this. */
+static ssize_t recv_in_place(struct pump *pump, bool blocks, struct ivp_error *err)
+{
+	const void *span;
+	size_t len;
+	int ret = ivp_lane_peek(pump->lane, &span, &len, err);
+
+	if (ret)
+		return ret;
+	if (!len)
+		return ivp_lane_read(pump->lane, NULL, 0, err);
+	ret = write_all(pump, span, len, blocks, err);
+	if (!ret)
+		ret = ivp_lane_consume(pump->lane, len, err);
+	return ret ? ret : (ssize_t)len;
+}
+
+static ssize_t recv_copied(struct pump *pump, void *buffer, bool blocks, struct ivp_error *err)
+{
+	ssize_t got = ivp_lane_read(pump->lane, buffer, PIECE, err);
+	int ret = got > 0 ? write_all(pump, buffer, (size_t)got, blocks, err) : 0;
+
+	return ret ? ret : got;
+}
+
+static ssize_t recv_piece(struct pump *pump, void *buffer, bool blocks, struct ivp_error *err)
+{
+	for (;;) {
+		ssize_t got = buffer ? recv_copied(pump, buffer, blocks, err) : recv_in_place(pump, blocks, err);
+		int ret;
+
+		if (got != -EAGAIN)
+			return got;
+		ret = ivp_lane_wait(pump->lane, IVP_WAIT_DATA, -1, err);
+		if (ret)
+			return ret;
+	}
+}
+
+int ivp_pump_recv(struct pump *pump, struct ivp_error *err)
+{
+	bool blocks = may_block(pump->fd);
+	void *buffer = pump->digest ? malloc(PIECE) : NULL;
+	ssize_t got;
+	int ret;
+
+	if (pump->digest && !buffer)
+		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
+	while ((got = recv_piece(pump, buffer, blocks, err)) > 0 && !cancelled(pump))
+		moved(pump, (size_t)got);
+	ret = got > 0 ? interrupted(err) : (int)got;
+	if (ret)
+		give_up(pump, ret, err, pump->closed ? IVP_VERDICT_CLOSED : IVP_VERDICT_WRITE);
+	free(buffer);
+	return ret;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* region: an open region, for the library's own files. */
+#ifndef IVP_REGION_H
+#define IVP_REGION_H
+
+#include <signal.h>
+
+#include "address.h"
+#include "beat.h"
+#include "superblock.h"
+
+struct ivp_region {
+	struct ivp_address address;
+	struct ivp_superblock
+		sb; /* our copy, checked once; the one in the memory is never asked again but for its id */
+	u8 __shm *map;
+	u64 size;    /* bytes mapped */
+	int fd;      /* what is mapped; holds the format lock for reading while open */
+	int lock_fd; /* the inode of the locks; the same as fd where that is the same file */
+	u32 side;
+	bool read_only;
+	bool combined; /* the mapping is not write-back */
+	bool futexes;  /* processes on this kernel that map it can wake each other by futex: true for files */
+	bool had_name; /* the file had a link when it was opened, so that none means deleted */
+	bool watched;  /* by sigbus */
+	char cache[32];
+	struct ivp_beat *beat;
+	const volatile sig_atomic_t *cancel;
+	volatile sig_atomic_t lost; /* the memory went away and zero pages are in its place */
+};
+
+static inline struct ivp_slot __shm *ivp_region_slot(const struct ivp_region *region, u32 side, u32 number)
+{
+	return (struct ivp_slot __plain __shm *)(region->map + ivp_slot_offset(&region->sb, side, number));
+}
+
+static inline struct ivp_half __shm *ivp_region_half(const struct ivp_region *region, u32 lane, bool server)
+{
+	return (struct ivp_half __plain __shm *)(region->map + ivp_half_offset(&region->sb, lane, server));
+}
+
+static inline bool ivp_region_cancelled(const struct ivp_region *region)
+{
+	return region->cancel && *region->cancel;
+}
+
+/* Map `len` bytes at `offset` twice in a row, so that a span may run over the end. NULL where page sizes forbid it. */
+u8 __shm *ivp_region_mirror(struct ivp_region *region, u64 offset, u64 len);
+void ivp_region_unmirror(u8 __shm *mirror, u64 len);
+
+/* Is the region still what was opened: not unplugged or shrunk, its file not deleted, not laid out anew? -ESTALE if not. */
+int ivp_region_check(struct ivp_region *region, struct ivp_error *err);
+
+/* Copy the superblock out and judge it, with its checksum. As ivp_superblock_check(). */
+int ivp_region_read_superblock(const struct ivp_region *region, struct ivp_superblock *sb);
+
+/* Open and map, with neither lock nor superblock looked at: for region.c and format.c. Takes the address over. */
+int ivp_region_map(struct ivp_region **region, const struct ivp_address *address, unsigned int flags,
+		   struct ivp_error *err);
+
+/* Random bytes from the kernel. */
+int ivp_random(void *bytes, size_t len, struct ivp_error *err);
+
+/* Random, never 0. */
+int ivp_random_id(u64 *id, struct ivp_error *err);
+
+#endif

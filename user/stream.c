@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: MIT
+/* stream: records in and out of a lane, the digest over them, their end, and what became of it. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "error.h"
+#include "lane.h"
+
+struct ivp_digest_state {
+	XXH3_state_t tx, rx; /* aligned to 64 bytes, hence not inside struct ivp_lane */
+	u64 tx_bytes, rx_bytes;
+	bool off; /* leave it out of what we send */
+};
+
+static struct ivp_digest_state *digest_of(struct ivp_lane *lane)
+{
+	if (lane->digest)
+		return lane->digest;
+	lane->digest = aligned_alloc(64, (sizeof(*lane->digest) + 63) & ~(size_t)63);
+	if (!lane->digest)
+		return NULL;
+	memset(lane->digest, 0, sizeof(*lane->digest));
+	XXH3_128bits_reset(&lane->digest->tx);
+	XXH3_128bits_reset(&lane->digest->rx);
+	return lane->digest;
+}
+
+void ivp_stream_free(struct ivp_lane *lane)
+{
+	free(lane->digest);
+	lane->digest = NULL;
+}
+
+static int broken(struct ivp_lane *lane, struct ivp_error *err)
+{
+	int ret = ivp_lane_look(lane, err);
+
+	if (!ret)
+		ret = ivp_region_check(lane->region, err);
+	return ret ? ret
+		   : ivp_fail(err, IVP_FAIL_DAMAGED, -EPROTO, "lane %u: the peer's ring is damaged: protocol violated",
+			      lane->index);
+}
+
+static bool has_room(struct ivp_lane *lane)
+{
+	u64 len = lane->tx.piece - IVP_RECORD_HEADER;
+	u8 __shm *span;
+
+	return ivp_ring_reserve(&lane->tx, &span, &len) != -EAGAIN;
+}
+
+static bool has_data(struct ivp_lane *lane)
+{
+	const u8 __shm *span;
+	u64 len;
+	u32 type;
+
+	return ivp_ring_peek(&lane->rx, &type, &span, &len) != -EAGAIN;
+}
+
+static bool ready(struct ivp_lane *lane, unsigned int what)
+{
+	if (what & IVP_WAIT_ROOM && has_room(lane))
+		return true;
+	if (what & IVP_WAIT_DATA && has_data(lane))
+		return true;
+	return ivp_lane_their_verdict(lane) || ivp_state_over(ivp_load32_acquire(&lane->theirs->state));
+}
+
+/* A verdict other than "all is well, after the end" is the end of the lane, with the peer's reason. */
+static int their_verdict(struct ivp_lane *lane, struct ivp_error *err)
+{
+	u32 verdict = ivp_lane_their_verdict(lane);
+	enum ivp_failure kind = IVP_FAIL_PEER_GONE;
+	int number = -EPIPE;
+
+	if (!verdict || (verdict == IVP_VERDICT_OK && lane->ended))
+		return 0;
+	if (verdict == IVP_VERDICT_OK || verdict == IVP_VERDICT_DAMAGED || verdict == IVP_VERDICT_BROKEN) {
+		kind = IVP_FAIL_DAMAGED;
+		number = -EBADMSG;
+	} else if (verdict == IVP_VERDICT_NO_SPACE || verdict == IVP_VERDICT_WRITE) {
+		kind = IVP_FAIL_GENERAL;
+		number = verdict == IVP_VERDICT_NO_SPACE ? -ENOSPC : -EIO;
+	}
+	return ivp_fail(err, kind, number, "lane %u: the other side stopped: %s", lane->index,
+			verdict == IVP_VERDICT_OK ? "it confirmed more than was sent" : ivp_reason_text(verdict));
+}
+
+/* What the states and verdicts say, when there is nothing to take from the ring. */
+static int why_stop(struct ivp_lane *lane, unsigned int what, struct ivp_error *err)
+{
+	int ret = ivp_lane_look(lane, err);
+
+	if (!ret)
+		ret = their_verdict(lane, err);
+	if (ret || !ivp_state_over(lane->their_state))
+		return ret;
+	if (what & IVP_WAIT_RESULT && ivp_lane_their_verdict(lane) == IVP_VERDICT_OK)
+		return 0;
+	return ivp_fail(err, IVP_FAIL_PEER_GONE, -EPIPE, "lane %u: the other side closed the lane before the end",
+			lane->index);
+}
+
+/* One look. 1: there is what was waited for; 0: not yet; or why there never will be. */
+static int look_once(struct ivp_lane *lane, unsigned int what, struct ivp_error *err)
+{
+	int ret;
+
+	/* Read what is there to the end, also when its sender is gone. */
+	if (what & IVP_WAIT_DATA && has_data(lane))
+		return 1;
+	ret = why_stop(lane, what, err);
+	if (ret)
+		/* The peer's last record may have come just before its last word. */
+		return what & IVP_WAIT_DATA && has_data(lane) ? 1 : ret;
+	if (what & IVP_WAIT_RESULT && ivp_lane_their_verdict(lane))
+		return 1;
+	return what & IVP_WAIT_ROOM && has_room(lane);
+}
+
+int ivp_lane_wait(struct ivp_lane *lane, unsigned int what, int64_t timeout_ms, struct ivp_error *err)
+{
+	int64_t deadline = ivp_deadline(timeout_ms);
+	struct ivp_doze doze = {0};
+	int ret;
+
+	while (!(ret = look_once(lane, what, err))) {
+		if (ivp_region_cancelled(lane->region))
+			return ivp_fail(err, IVP_FAIL_GENERAL, -EINTR, "interrupted");
+		if (doze.looks && ivp_now() >= deadline)
+			return ivp_fail(err, IVP_FAIL_NO_PEER, -ETIMEDOUT, "lane %u: the other side did not go on",
+					lane->index);
+		ret = ivp_lane_alive(lane, err);
+		if (ret)
+			/* It may have died, or closed, right after its last word. */
+			return look_once(lane, what, NULL) > 0 ? 0 : ret;
+		ivp_lane_sleep(lane, &doze, ready, what);
+	}
+	return ret < 0 ? ret : 0;
+}
+
+int ivp_lane_check(struct ivp_lane *lane, struct ivp_error *err)
+{
+	int ret = why_stop(lane, 0, err);
+
+	return ret ? ret : ivp_lane_alive(lane, err);
+}
+
+size_t ivp_lane_piece(const struct ivp_lane *lane)
+{
+	return lane->tx.piece - IVP_RECORD_HEADER;
+}
+
+int ivp_lane_reserve(struct ivp_lane *lane, void **span, size_t *len, struct ivp_error *err)
+{
+	u8 __shm *at;
+	u64 granted = *len;
+	int ret = ivp_ring_reserve(&lane->tx, &at, &granted);
+
+	if (ret == -EPROTO)
+		return broken(lane, err);
+	if (!ret) {
+		*span = ivp_plain(at);
+		*len = granted;
+	}
+	return ret;
+}
+
+int ivp_lane_commit(struct ivp_lane *lane, size_t len, struct ivp_error *err)
+{
+	if (lane->region->lost)
+		return ivp_region_check(lane->region, err);
+	if (ivp_ring_commit(&lane->tx, IVP_RECORD_DATA, len))
+		return broken(lane, err);
+	lane->sent += len;
+	ivp_lane_kick(lane);
+	return 0;
+}
+
+int ivp_lane_peek(struct ivp_lane *lane, const void **span, size_t *len, struct ivp_error *err)
+{
+	const u8 __shm *at;
+	u64 there;
+	u32 type;
+	int ret = ivp_ring_peek(&lane->rx, &type, &at, &there);
+
+	/* An empty piece says nothing and would be taken for the end. */
+	while (!ret && type == IVP_RECORD_DATA && !there) {
+		ivp_ring_consume(&lane->rx, 0);
+		ret = ivp_ring_peek(&lane->rx, &type, &at, &there);
+	}
+	if (ret == -EPROTO)
+		return broken(lane, err);
+	if (!ret) {
+		*span = ivp_plain(at);
+		*len = type == IVP_RECORD_END ? 0 : there;
+	}
+	return ret;
+}
+
+int ivp_lane_consume(struct ivp_lane *lane, size_t len, struct ivp_error *err)
+{
+	/* Zero pages may have come in the place of what was read: that is no data. */
+	if (lane->region->lost)
+		return ivp_region_check(lane->region, err);
+	ivp_ring_consume(&lane->rx, len);
+	lane->received += len;
+	ivp_lane_kick(lane);
+	return 0;
+}
+
+void ivp_lane_no_digest(struct ivp_lane *lane)
+{
+	if (digest_of(lane))
+		lane->digest->off = true;
+}
+
+ptrdiff_t ivp_lane_write(struct ivp_lane *lane, const void *bytes, size_t len, struct ivp_error *err)
+{
+	struct ivp_digest_state *digest = digest_of(lane);
+	void *span = NULL;
+	int ret;
+
+	if (!digest)
+		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
+	if (!len)
+		return 0;
+	ret = ivp_lane_reserve(lane, &span, &len, err);
+	if (ret)
+		return ret;
+	/* Digested from the caller's memory: what lies in the ring is anybody's. */
+	if (!digest->off) {
+		XXH3_128bits_update(&digest->tx, bytes, len);
+		digest->tx_bytes += len;
+	}
+	memcpy(span, bytes, len);
+	ret = ivp_lane_commit(lane, len, err);
+	return ret ? ret : (ptrdiff_t)len;
+}
+
+static int damaged(struct ivp_lane *lane, struct ivp_error *err, const char *what)
+{
+	return ivp_fail(err, IVP_FAIL_DAMAGED, -EBADMSG, "lane %u: the data arrived damaged: %s", lane->index, what);
+}
+
+/* The end record is at the front: copy it, then hold length and digest against what we counted ourselves. */
+static int check_end(struct ivp_lane *lane, struct ivp_digest_state *digest, struct ivp_error *err)
+{
+	XXH128_canonical_t ours;
+	struct ivp_end end;
+
+	if (ivp_ring_copy(&lane->rx, &end, sizeof(end)))
+		return broken(lane, err);
+	if (lane->region->lost)
+		return ivp_region_check(lane->region, err);
+	if (end.bytes != lane->received)
+		return damaged(lane, err, "its length differs from what the sender counted");
+	if (end.kind == IVP_DIGEST_NONE || digest->rx_bytes != lane->received)
+		return 0;
+	XXH128_canonicalFromHash(&ours, XXH3_128bits_digest(&digest->rx));
+	if (end.kind != IVP_DIGEST_XXH128 || memcmp(end.digest, &ours, sizeof(end.digest)))
+		return damaged(lane, err, "its digest differs from the sender's");
+	return 0;
+}
+
+ptrdiff_t ivp_lane_read(struct ivp_lane *lane, void *bytes, size_t len, struct ivp_error *err)
+{
+	struct ivp_digest_state *digest = digest_of(lane);
+	const void *span;
+	size_t there;
+	int ret;
+
+	if (!digest)
+		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
+	ret = ivp_lane_peek(lane, &span, &there, err);
+	if (ret)
+		return ret;
+	if (!there)
+		return check_end(lane, digest, err);
+	if (len > there)
+		len = there;
+	memcpy(bytes, span, len);
+	ret = ivp_lane_consume(lane, len, err);
+	if (ret)
+		return ret;
+	XXH3_128bits_update(&digest->rx, bytes, len);
+	digest->rx_bytes += len;
+	return (ptrdiff_t)len;
+}
+
+int ivp_lane_end(struct ivp_lane *lane, struct ivp_error *err)
+{
+	struct ivp_digest_state *digest = digest_of(lane);
+	struct ivp_end end = {.bytes = lane->sent};
+	int ret;
+
+	if (!digest)
+		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
+	if (lane->region->lost)
+		return ivp_region_check(lane->region, err);
+	if (!digest->off && digest->tx_bytes == lane->sent) {
+		end.kind = IVP_DIGEST_XXH128;
+		XXH128_canonicalFromHash((XXH128_canonical_t *)end.digest, XXH3_128bits_digest(&digest->tx));
+	}
+	ret = ivp_ring_put(&lane->tx, IVP_RECORD_END, &end, sizeof(end));
+	if (ret)
+		return ret == -EPROTO ? broken(lane, err) : ret;
+	lane->ended = true;
+	ivp_lane_kick(lane);
+	return 0;
+}
+
+int ivp_lane_confirm(struct ivp_lane *lane, int64_t timeout_ms, struct ivp_error *err)
+{
+	int ret = ivp_lane_wait(lane, IVP_WAIT_RESULT, timeout_ms, err);
+
+	return ret ? ret : their_verdict(lane, err);
+}
