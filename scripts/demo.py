@@ -173,6 +173,7 @@ def main():
     parser = argparse.ArgumentParser(prog='demo')
     parser.add_argument('--size', type=int, default=96, metavar='MIB')
     size = parser.parse_args().size * M
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in jobs that a script puts in the background
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda got, _: sys.exit(128 + got))
     demo = Demo()

@@ -156,6 +156,7 @@ class Scenario:
     # --- life ---
 
     def __enter__(self):
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in jobs that a script puts in the background
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
         signal.signal(signal.SIGALRM, self.too_late)

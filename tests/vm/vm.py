@@ -293,16 +293,21 @@ class VM:
 
     # --- the end of a boot ---
 
-    def finish(self):
-        """Have the guest judge its kernel; the check fails unless it wrote that all was well."""
+    def ask_verdict(self, failed):
+        """What the guest writes about its kernel and our failed checks; empty if it writes nothing."""
         byes = self.byes
-        self.send(f'finish {self.scenario.failed}\n'.encode())
+        self.send(f'finish {failed}\n'.encode())
         self.until(lambda: self.byes > byes, 60, 'verdict')
         with open(self.log + '.verdict', encoding='utf-8') as f:
             f.seek(self.verdict_read)
-            verdict = f.read()
+            verdict = f.read().strip()
             self.verdict_read = f.tell()
-        self.scenario.check(verdict.startswith('PASS: '), f'{self.name}: verdict', verdict.strip() or 'none written')
+        return verdict
+
+    def finish(self):
+        """The check fails unless the guest wrote that all was well."""
+        verdict = self.ask_verdict(self.scenario.failed)
+        self.scenario.check(verdict.startswith('PASS: '), f'{self.name}: verdict', verdict or 'none written')
 
     def finish_and_stop(self):
         self.finish()
