@@ -63,15 +63,6 @@ static bool has_data(struct ivp_lane *lane)
 	return ivp_ring_peek(&lane->rx, &type, &span, &len) != -EAGAIN;
 }
 
-static bool ready(struct ivp_lane *lane, unsigned int what)
-{
-	if (what & IVP_WAIT_ROOM && has_room(lane))
-		return true;
-	if (what & IVP_WAIT_DATA && has_data(lane))
-		return true;
-	return ivp_lane_their_verdict(lane) || ivp_state_over(ivp_load32_acquire(&lane->theirs->state));
-}
-
 /* A verdict other than "all is well, after the end" is the end of the lane, with the peer's reason. */
 static int their_verdict(struct ivp_lane *lane, struct ivp_error *err)
 {
@@ -122,6 +113,11 @@ static int look_once(struct ivp_lane *lane, unsigned int what, struct ivp_error 
 	if (what & IVP_WAIT_RESULT && ivp_lane_their_verdict(lane))
 		return 1;
 	return what & IVP_WAIT_ROOM && has_room(lane);
+}
+
+static bool ready(struct ivp_lane *lane, unsigned int what)
+{
+	return look_once(lane, what, NULL) != 0;
 }
 
 int ivp_lane_wait(struct ivp_lane *lane, unsigned int what, int64_t timeout_ms, struct ivp_error *err)
@@ -190,11 +186,6 @@ int ivp_lane_peek(struct ivp_lane *lane, const void **span, size_t *len, struct 
 	u32 type;
 	int ret = ivp_ring_peek(&lane->rx, &type, &at, &there);
 
-	/* An empty piece says nothing and would be taken for the end. */
-	while (!ret && type == IVP_RECORD_DATA && !there) {
-		ivp_ring_consume(&lane->rx, 0);
-		ret = ivp_ring_peek(&lane->rx, &type, &at, &there);
-	}
 	if (ret == -EPROTO)
 		return broken(lane, err);
 	if (!ret) {
@@ -272,8 +263,8 @@ static int check_end(struct ivp_lane *lane, struct ivp_digest_state *digest, str
 ptrdiff_t ivp_lane_read(struct ivp_lane *lane, void *bytes, size_t len, struct ivp_error *err)
 {
 	struct ivp_digest_state *digest = digest_of(lane);
-	const void *span;
-	size_t there;
+	const void *span = NULL;
+	size_t there = 0;
 	int ret;
 
 	if (!digest)

@@ -41,7 +41,7 @@ bool ivp_doze_spin(struct ivp_doze *doze)
 
 void ivp_doze(struct ivp_doze *doze)
 {
-	u32 longest = doze->longest_us ? doze->longest_us : 1000;
+	u32 longest = doze->longest_us ? doze->longest_us : 5000;
 	u32 doublings, us;
 	struct timespec sleep = {0};
 

@@ -14,7 +14,7 @@ int64_t ivp_deadline(int64_t ms);
 /* How patiently somebody waits: spins a little, then sleeps for longer and longer. Zero at the beginning of each wait. */
 struct ivp_doze {
 	u32 looks;
-	u32 longest_us; /* bound of one sleep; 0: 1000 */
+	u32 longest_us; /* bound of one sleep; 0: 5000 */
 };
 
 /* Wait a little where nobody will wake us: bounded, backing-off polling. */

@@ -190,7 +190,7 @@ ivp_assert(offsetof(struct ivp_half, verdict) == 2 * IVP_LINE);
 ivp_assert(offsetof(struct ivp_half, message) == 4 * IVP_LINE);
 ivp_assert(sizeof(struct ivp_half) <= IVP_HALF_BYTES);
 
-/* Records in a ring begin at multiples of 8 and are padded with zero to one. */
+/* Records in a ring begin at multiples of 8, carry at least one byte, and are padded with zero to a multiple of 8. */
 enum ivp_record_type {
 	IVP_RECORD_DATA = 1,
 	IVP_RECORD_END = 2,

@@ -125,7 +125,7 @@ static int open_record(struct ivp_ring *ring)
 
 	if (header != header_for(ring, type, length) || (type != IVP_RECORD_DATA && type != IVP_RECORD_END))
 		return broken(ring);
-	if (length > ring->piece - IVP_RECORD_HEADER || record_size(length) > available)
+	if (!length || length > ring->piece - IVP_RECORD_HEADER || record_size(length) > available)
 		return broken(ring);
 	ring->length = length;
 	ring->taken = 0;

@@ -48,8 +48,8 @@ int ivp_ring_put(struct ivp_ring *ring, enum ivp_record_type type, const void *b
 /* Receiver: copy the payload of the record that was peeked at, which must be whole and have len bytes; it stays. -EPROTO. */
 int ivp_ring_copy(struct ivp_ring *ring, void *bytes, u64 len);
 
-/* Receiver: the unconsumed payload of the record at the front, as far as it is contiguous; *type says what it is. An empty
- * record gives *len 0. -EAGAIN: none; -EPROTO. */
+/* Receiver: the unconsumed payload of the record at the front, as far as it is contiguous, at least 1 byte; *type
+ * says what it is. -EAGAIN: none; -EPROTO. */
 int ivp_ring_peek(struct ivp_ring *ring, u32 *type, const u8 __shm **span, u64 *len);
 
 /* Receiver: done with len bytes of what was peeked; the record's room is given back with its last byte. */
