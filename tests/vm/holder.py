@@ -1,39 +1,40 @@
 # SPDX-License-Identifier: MIT
-"""A program in the guest that has the node open, or mapped, until it is told to go on."""
+"""The program tests/device/hold in the guest: has the node open, mapped, polled or pinned while it is taken away."""
 import itertools
 
 from vm import KVM_USER
 
+NODE = '/dev/ivshmem0'
 numbers = itertools.count()
-PROGRAM = '''
-import mmap, os
-fd = os.open("%(node)s", os.O_RDWR)
-size = os.fstat(fd).st_size
-memory = mmap.mmap(fd, size) if %(mapped)s else None
-if memory:
-    memory[0], memory[size - 1]
-print("holding", flush=True)
-open("%(fifo)s").read()
-if memory:
-    print(memory[size // 2])
-try:
-    os.pread(fd, 16, 0)
-except OSError as error:
-    print(os.strerror(error.errno))
-'''
+FIRST = {'touch': 'mapped', 'fork': 'child mapped', 'refault': 'mapped', 'poll': 'polling', 'pin': 'pinned',
+         'open': 'open'}
+# What each says, and nothing else, when the device goes.
+LAST = {'touch': ['sigbus', 'enodev', 'hup'], 'refault': ['sigbus', 'enodev', 'hup'], 'poll': ['hup'],
+        'fork': ['sigbus', 'enodev', 'hup', 'child sigbus', 'child enodev', 'child hup'], 'open': ['enodev', 'hup']}
 
 
 class Holder:
-    def __init__(self, vm, mapped, node='/dev/ivshmem0', user=KVM_USER):
-        self.vm, self.fifo = vm, f'/tmp/go{next(numbers)}'
-        program = PROGRAM % {'node': node, 'mapped': mapped, 'fifo': self.fifo}
+    def __init__(self, vm, mode, node=NODE, user=KVM_USER):
+        self.vm, self.mode, self.fifo = vm, mode, f'/tmp/go{next(numbers)}'
         vm.sh(f'mkfifo -m 666 {self.fifo}')
-        vm.write_file(self.fifo + '.py', program)
-        self.job = vm.spawn(f'python3 {self.fifo}.py', user)
-        if not self.job.wait_for('holding'):
-            raise RuntimeError(self.job.output)
+        # Open for both, so that neither end waits for the other to open it.
+        self.job = vm.spawn(f'exec /usr/lib/ivpipe/device/hold {node} {mode} 0<>{self.fifo}', user)
+        if not self.job.wait_for(FIRST[mode]):
+            raise RuntimeError(f'hold {mode}: {self.job.status} {self.job.output}')
 
     def go_on(self):
-        """Let it touch the memory and read; returns exit code and output."""
+        """For the modes that wait for a line; exit code and output."""
         self.vm.sh(f'echo > {self.fifo}')
         return self.job.wait(), self.job.output
+
+    def check_gone(self, t, what):
+        """The device went: every word of it is said, and it ends by itself."""
+        if self.mode == 'open':
+            self.go_on()
+        status, words = self.job.wait(), self.job.output.splitlines()
+        good = status == 0 and all(word in words for word in LAST[self.mode])
+        t.check(good, f'{what}: hold {self.mode} sees it', f'status {status}: {words}')
+
+
+def hold_all(vm):
+    return [Holder(vm, mode) for mode in ('touch', 'fork', 'refault', 'poll', 'open')]
