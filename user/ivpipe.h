@@ -178,7 +178,7 @@ struct ivp_lane_options {
 int ivp_connect(struct ivp_lane **lane, struct ivp_region *region, const struct ivp_lane_options *options,
 		struct ivp_error *err);
 
-/* Announce a listener. -EBUSY: all slots of this side are taken. */
+/* Announce a listener. -EBUSY: all slots of this side are taken, and stayed so for wait_ms. */
 int ivp_listen(struct ivp_listener **listener, struct ivp_region *region, const struct ivp_lane_options *options,
 	       struct ivp_error *err);
 /* Wait for one client until it is ready. -ETIMEDOUT, -ECONNREFUSED (a client's proof was wrong, or it refused ours),

@@ -64,22 +64,37 @@ int ivp_region_listener(struct ivp_region *region, uint32_t side, uint32_t slot,
 	return 0;
 }
 
-static int take_slot(struct ivp_listener *listener, struct ivp_error *err)
+/* -EAGAIN: all are taken. */
+static int try_slots(struct ivp_listener *listener)
 {
 	struct ivp_region *region = listener->region;
+	int ret = -EAGAIN;
 
-	for (u32 number = 0; number < IVP_SLOTS_PER_SIDE; number++) {
-		int ret = ivp_locks_take_write(listener->fd, IVP_LOCK_SLOT(region->side, number));
-
-		if (!ret) {
+	for (u32 number = 0; number < IVP_SLOTS_PER_SIDE && ret == -EAGAIN; number++) {
+		ret = ivp_locks_take_write(listener->fd, IVP_LOCK_SLOT(region->side, number));
+		if (!ret)
 			listener->slot = ivp_region_slot(region, region->side, number);
-			return 0;
-		}
-		if (ret != -EAGAIN)
-			return ivp_fail_path(err, ret, region->address.lock, "cannot be locked");
 	}
-	return ivp_fail(err, IVP_FAIL_GENERAL, -EBUSY, "%s: all %u listeners of side %u are taken",
-			region->address.path, IVP_SLOTS_PER_SIDE, region->side);
+	return ret;
+}
+
+/* Others' listeners come and go: wait for a slot as long as for a client. */
+static int take_slot(struct ivp_listener *listener, struct ivp_error *err)
+{
+	int64_t deadline = ivp_deadline(listener->options.wait_ms);
+	struct ivp_doze doze = {.longest_us = LOOK_US};
+	struct ivp_region *region = listener->region;
+	int ret;
+
+	while ((ret = try_slots(listener)) == -EAGAIN) {
+		if (ivp_region_cancelled(region))
+			return ivp_fail(err, IVP_FAIL_GENERAL, -EINTR, "interrupted");
+		if (ivp_now() >= deadline)
+			return ivp_fail(err, IVP_FAIL_GENERAL, -EBUSY, "%s: all %u listeners of side %u are taken",
+					region->address.path, IVP_SLOTS_PER_SIDE, region->side);
+		ivp_doze(&doze);
+	}
+	return ret ? ivp_fail_path(err, ret, region->address.lock, "cannot be locked") : 0;
 }
 
 static int announce(struct ivp_listener *listener, struct ivp_error *err)
