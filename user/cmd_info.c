@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli.h"
+#include "error.h"
+#include "handshake.h"
+#include "json.h"
+
+/* Between the two looks that tell a beating end from one that was left: longer than a beat takes. */
+#define LOOK_NS (300 * 1000 * 1000)
+
+/* Everything at one moment. */
+struct look {
+	struct ivp_lane_info *lanes;
+	struct ivp_listener_info *listeners;
+};
+
+struct picture {
+	struct ivp_region_info info;
+	uint32_t slots; /* of all sides */
+	struct look first, second;
+};
+
+static int take(struct ivp_region *region, const struct picture *picture, struct look *look)
+{
+	look->lanes = calloc(picture->info.lanes, sizeof(*look->lanes));
+	look->listeners = calloc(picture->slots, sizeof(*look->listeners));
+	if (!look->lanes || !look->listeners)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < picture->info.lanes; i++)
+		ivp_region_lane(region, i, &look->lanes[i]);
+	for (uint32_t i = 0; i < picture->slots; i++)
+		ivp_region_listener(region, i / IVP_LISTENERS_PER_SIDE, i % IVP_LISTENERS_PER_SIDE,
+				    &look->listeners[i]);
+	return 0;
+}
+
+static int take_both(struct ivp_region *region, struct picture *picture)
+{
+	const struct timespec pause = {.tv_nsec = LOOK_NS};
+	int ret;
+
+	ivp_region_describe(region, &picture->info);
+	picture->slots = picture->info.sides * IVP_LISTENERS_PER_SIDE;
+	ret = take(region, picture, &picture->first);
+	if (ret)
+		return ret;
+	nanosleep(&pause, NULL);
+	return take(region, picture, &picture->second);
+}
+
+static void drop(struct picture *picture)
+{
+	free(picture->first.lanes);
+	free(picture->first.listeners);
+	free(picture->second.lanes);
+	free(picture->second.listeners);
+}
+
+/* Where an end lives. A free one is nowhere; one that neither holds its lock nor beats was left behind. */
+static const char *life(bool local, bool moved, bool over)
+{
+	return local ? "here" : moved ? "elsewhere" : over ? "free" : "dead";
+}
+
+static const char *end_life(const struct ivp_end_info *first, const struct ivp_end_info *second)
+{
+	return life(second->local, first->beat != second->beat, ivp_state_over(second->state));
+}
+
+static const char *listener_life(const struct ivp_listener_info *first, const struct ivp_listener_info *second)
+{
+	return life(second->local, first->beat != second->beat, !second->id);
+}
+
+static bool is_shown(const struct ivp_cli *cli, const struct ivp_lane_info *lane)
+{
+	return cli->verbose || lane->client.local || lane->server.local || !ivp_state_over(lane->client.state) ||
+	       !ivp_state_over(lane->server.state);
+}
+
+static void end_json(struct ivp_json *json, const char *key, const struct ivp_end_info *end, const char *alive)
+{
+	ivp_json_object(json, key);
+	ivp_json_string(json, "state", ivp_state_name(end->state));
+	ivp_json_string(json, "alive", alive);
+	ivp_json_hex(json, "epoch", end->epoch);
+	ivp_json_number(json, "sent", end->sent);
+	ivp_json_number(json, "received", end->received);
+	ivp_json_end(json);
+}
+
+static void lanes_json(const struct ivp_cli *cli, struct ivp_json *json, const struct picture *picture)
+{
+	ivp_json_list(json, "lanes");
+	for (uint32_t i = 0; i < picture->info.lanes; i++) {
+		const struct ivp_lane_info *before = &picture->first.lanes[i], *now = &picture->second.lanes[i];
+
+		if (!is_shown(cli, now))
+			continue;
+		ivp_json_object(json, NULL);
+		ivp_json_number(json, "lane", now->index);
+		ivp_json_number(json, "side", now->side);
+		end_json(json, "client", &now->client, end_life(&before->client, &now->client));
+		end_json(json, "server", &now->server, end_life(&before->server, &now->server));
+		ivp_json_end(json);
+	}
+	ivp_json_end(json);
+}
+
+static void listeners_json(struct ivp_json *json, const struct picture *picture)
+{
+	ivp_json_list(json, "listeners");
+	for (uint32_t i = 0; i < picture->slots; i++) {
+		const struct ivp_listener_info *now = &picture->second.listeners[i];
+
+		if (!now->id)
+			continue;
+		ivp_json_object(json, NULL);
+		ivp_json_number(json, "side", now->side);
+		ivp_json_number(json, "slot", now->slot);
+		ivp_json_hex(json, "id", now->id);
+		ivp_json_string(json, "service", now->service);
+		ivp_json_string(json, "alive", listener_life(&picture->first.listeners[i], now));
+		ivp_json_end(json);
+	}
+	ivp_json_end(json);
+}
+
+static void show_json(const struct ivp_cli *cli, const struct picture *picture)
+{
+	const struct ivp_region_info *info = &picture->info;
+	struct ivp_json json = {.out = stdout};
+
+	ivp_json_object(&json, NULL);
+	ivp_json_string(&json, "path", info->path);
+	ivp_json_number(&json, "size", info->size);
+	ivp_json_string(&json, "cache", info->cache);
+	ivp_json_number(&json, "layout_version", info->version);
+	ivp_json_hex(&json, "format_id", info->format_id);
+	ivp_json_number(&json, "sides", info->sides);
+	ivp_json_number(&json, "lane_count", info->lanes);
+	ivp_json_number(&json, "ring_size", info->ring_size);
+	listeners_json(&json, picture);
+	lanes_json(cli, &json, picture);
+	ivp_json_end(&json);
+}
+
+static void show_end(const char *name, const struct ivp_end_info *end, const char *alive)
+{
+	printf("         %-8s  %-8s  %-9s  %12" PRIu64 "  %12" PRIu64 "\n", name, ivp_state_name(end->state), alive,
+	       end->sent, end->received);
+}
+
+static void show_lanes(const struct ivp_cli *cli, const struct picture *picture)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < picture->info.lanes; i++) {
+		const struct ivp_lane_info *before = &picture->first.lanes[i], *now = &picture->second.lanes[i];
+
+		if (!is_shown(cli, now))
+			continue;
+		if (!any)
+			printf("\nLANE     END       STATE     ALIVE              SENT      RECEIVED\n");
+		any = true;
+		printf("%-4" PRIu32 "     side %" PRIu32 "'s\n", now->index, now->side);
+		show_end("client", &now->client, end_life(&before->client, &now->client));
+		show_end("server", &now->server, end_life(&before->server, &now->server));
+	}
+	if (!any)
+		printf("\nno lane is busy\n");
+}
+
+static void show_listeners(const struct picture *picture)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < picture->slots; i++) {
+		const struct ivp_listener_info *now = &picture->second.listeners[i];
+
+		if (!now->id)
+			continue;
+		if (!any)
+			printf("\n%-31s  %-4s  %-4s  %s\n", "SERVICE", "SIDE", "SLOT", "ALIVE");
+		any = true;
+		printf("%-31s  %-4" PRIu32 "  %-4" PRIu32 "  %s\n", now->service, now->side, now->slot,
+		       listener_life(&picture->first.listeners[i], now));
+	}
+	if (!any)
+		printf("\nnobody listens\n");
+}
+
+static void show(const struct ivp_cli *cli, const struct picture *picture)
+{
+	const struct ivp_region_info *info = &picture->info;
+	char path[sizeof(info->path)], size[IVP_SIZE_TEXT], ring[IVP_SIZE_TEXT];
+
+	ivp_log_clean(path, sizeof(path), info->path, '?');
+	printf("region     %s\n", path);
+	printf("size       %" PRIu64 " bytes (%s)\n", info->size, ivp_options_size_text(size, info->size));
+	printf("cache      %s\n", info->cache);
+	printf("layout     version %" PRIu32 ", format id %016" PRIx64 "\n", info->version, info->format_id);
+	printf("geometry   %" PRIu32 " sides, %" PRIu32 " lanes with 2 rings of %s\n", info->sides, info->lanes,
+	       ivp_options_size_text(ring, info->ring_size));
+	show_listeners(picture);
+	show_lanes(cli, picture);
+}
+
+int ivp_cmd_info(struct ivp_cli *cli)
+{
+	struct picture picture = {0};
+	struct ivp_error err = {0};
+	struct ivp_region *region;
+	int ret;
+
+	if (cli->argument)
+		cli->region = cli->argument;
+	if (ivp_cli_open(cli, IVP_OPEN_READ_ONLY, &region, &err))
+		return ivp_cli_failed(cli, &err);
+	ret = take_both(region, &picture);
+	ivp_region_close(region);
+	if (ret)
+		ivp_fail(&err, IVP_FAIL_GENERAL, ret, "%s", strerror(-ret));
+	else if (cli->json)
+		show_json(cli, &picture);
+	else
+		show(cli, &picture);
+	drop(&picture);
+	return ret ? ivp_cli_failed(cli, &err) : 0;
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "error.h"
+#include "pump.h"
+
+struct input {
+	int fd;
+	const char *name;  /* for messages */
+	const char *shown; /* to the receiver; NULL: none */
+	int64_t size;
+};
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static int fail(struct ivp_error *err, const char *name)
+{
+	enum ivp_failure kind = errno == EACCES || errno == EPERM ? IVP_FAIL_PERMISSION : IVP_FAIL_GENERAL;
+
+	return ivp_fail(err, kind, -errno, "%s: %s", name, strerror(errno));
+}
+
+/* The size is what it is now; what is read in the end is what counts. */
+static int measure(struct input *input, struct ivp_error *err)
+{
+	struct stat st;
+
+	if (fstat(input->fd, &st))
+		return fail(err, input->name);
+	if (S_ISDIR(st.st_mode))
+		return ivp_fail(err, IVP_FAIL_USAGE, -EISDIR, "%s: is a directory: tar c %s | ivpipe send", input->name,
+				input->name);
+	input->size = -1;
+	if (S_ISREG(st.st_mode)) {
+		off_t at = lseek(input->fd, 0, SEEK_CUR);
+
+		input->size = at < 0 || at > st.st_size ? 0 : st.st_size - at;
+	}
+	return 0;
+}
+
+/* Before anything is connected: nobody is to wait for a file that cannot be read. */
+static int open_input(struct input *input, const struct ivp_cli *cli, struct ivp_error *err)
+{
+	const char *path = cli->argument;
+	bool standard = !path || !strcmp(path, "-");
+
+	*input = (struct input){.fd = STDIN_FILENO, .name = standard ? "standard input" : path, .shown = cli->name};
+	if (!standard) {
+		input->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		if (input->fd < 0)
+			return fail(err, path);
+		if (!cli->name)
+			input->shown = base_name(path);
+	}
+	return measure(input, err);
+}
+
+static int connect_lane(struct ivp_cli *cli, const struct input *input, struct ivp_region *region,
+			struct ivp_lane **lane, struct ivp_error *err)
+{
+	struct ivp_lane_options options;
+
+	ivp_cli_lane_options(cli, &options);
+	options.file = input->shown;
+	options.size = input->size;
+	return ivp_connect(lane, region, &options, err);
+}
+
+static void describe(const struct ivp_cli *cli, const struct ivp_region *region, const struct ivp_lane *lane)
+{
+	struct ivp_region_info info;
+
+	ivp_region_describe(region, &info);
+	ivp_log_detail("%s: connected through %s (%s), side %u, lane %u, receiver %s", cli->verb_name, info.path,
+		       info.cache, info.side, ivp_lane_index(lane),
+		       ivp_lane_peer_local(lane) ? "on this machine" : "on another machine");
+}
+
+static int send_stream(struct ivp_cli *cli, const struct input *input, struct ivp_lane *lane, struct ivp_error *err)
+{
+	struct pump pump = {
+		.lane = lane,
+		.fd = input->fd,
+		.digest = !cli->no_checksum,
+		.name = input->name,
+		.cancel = &ivp_cli_signal,
+		.progress = ivp_progress_update,
+	};
+	int ret;
+
+	ivp_progress_stream(input->size);
+	ret = ivp_pump_send(&pump, err);
+	ivp_progress_end();
+	return ret;
+}
+
+/* 1: the region went away before anybody was found in it. */
+static int send_once(struct ivp_cli *cli, const struct input *input, struct ivp_error *err)
+{
+	struct ivp_region *region;
+	struct ivp_lane *lane;
+	int ret = ivp_cli_open(cli, 0, &region, err);
+
+	if (ret)
+		return ret;
+	ivp_progress_wait("a receiver");
+	ret = connect_lane(cli, input, region, &lane, err);
+	if (!ret) {
+		describe(cli, region, lane);
+		ret = send_stream(cli, input, lane, err);
+		ivp_lane_close(lane);
+	} else if (ivp_cli_again(cli, err)) {
+		ret = 1;
+	}
+	ivp_region_close(region);
+	return ret;
+}
+
+int ivp_cmd_send(struct ivp_cli *cli)
+{
+	struct ivp_error err = {0};
+	struct input input;
+	int ret = open_input(&input, cli, &err);
+
+	if (ret)
+		return ivp_cli_failed(cli, &err);
+	ivp_progress_start(cli);
+	do
+		ret = send_once(cli, &input, &err);
+	while (ret > 0);
+	ivp_progress_stop();
+	return ret ? ivp_cli_failed(cli, &err) : 0;
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "error.h"
+#include "wait.h"
+
+volatile sig_atomic_t ivp_cli_signal;
+
+static const struct verb {
+	enum ivp_verb verb;
+	const char *name, *operands, *summary;
+	int (*run)(struct ivp_cli *cli);
+	int64_t wait_ms;
+} verbs[] = {
+	{IVP_VERB_FORMAT, "format", "[OPTION...] REGION", "lay a region out", ivp_cmd_format, 0},
+	{IVP_VERB_LIST, "list", "[OPTION...]", "show devices and regions", ivp_cmd_list, 0},
+	{IVP_VERB_INFO, "info", "[OPTION...] [REGION]", "show a region, its lanes and listeners", ivp_cmd_info, 0},
+	{IVP_VERB_SEND, "send", "[OPTION...] [FILE|-]", "send a file or standard input to a receiver", ivp_cmd_send,
+	 30000},
+	{IVP_VERB_RECV, "recv", "[OPTION...]", "receive a stream to standard output or a file", ivp_cmd_recv, -1},
+};
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static const struct verb *find_verb(const char *name)
+{
+	for (const struct verb *verb = verbs; verb < verbs + VERBS; verb++)
+		if (!strcmp(verb->name, name))
+			return verb;
+	return NULL;
+}
+
+static int help_all(void)
+{
+	puts("usage: ivpipe VERB [OPTION...] [ARGUMENT]\n"
+	     "Streams through memory that machines or processes share.\n");
+	for (const struct verb *verb = verbs; verb < verbs + VERBS; verb++)
+		printf("  %-8s %s\n", verb->name, verb->summary);
+	puts("  help     show this, or the options of a verb: ivpipe help send\n"
+	     "  version  show the version\n\n"
+	     "  guest$ tar c /data | ivpipe send        host$ ivpipe recv -r /dev/shm/vm0 | tar x");
+	return 0;
+}
+
+static int help_verb(const struct verb *verb)
+{
+	printf("usage: ivpipe %s %s\n%s\n\n", verb->name, verb->operands, verb->summary);
+	ivp_options_help(verb->verb);
+	return 0;
+}
+
+static int help(const char *name)
+{
+	const struct verb *verb = name ? find_verb(name) : NULL;
+
+	if (name && !verb) {
+		ivp_log_error("help: %s: no such verb: see ivpipe help", name);
+		return IVP_FAIL_USAGE;
+	}
+	return verb ? help_verb(verb) : help_all();
+}
+
+int ivp_cli_failed(const struct ivp_cli *cli, const struct ivp_error *err)
+{
+	if (err->number == -EINTR && ivp_cli_signal)
+		ivp_log_detail("%s: interrupted", cli->verb_name);
+	else
+		ivp_log_error("%s: %s", cli->verb_name, err->text);
+	return err->kind ? (int)err->kind : IVP_FAIL_GENERAL;
+}
+
+static void notice(void *arg, const char *text)
+{
+	struct ivp_cli *cli = arg;
+
+	ivp_log_notice("%s: waiting: %s", cli->verb_name, text);
+}
+
+static int64_t left(const struct ivp_cli *cli)
+{
+	int64_t ms = cli->deadline - ivp_now();
+
+	return cli->deadline == ivp_deadline(-1) ? -1 : ms > 0 ? ms : 0;
+}
+
+int ivp_cli_open(struct ivp_cli *cli, unsigned int flags, struct ivp_region **region, struct ivp_error *err)
+{
+	struct ivp_open_options options = {
+		.flags = flags | IVP_OPEN_SIGBUS,
+		.side = cli->side,
+		.wait_ms = left(cli),
+		.cancel = &ivp_cli_signal,
+		.notice = notice,
+		.notice_arg = cli,
+	};
+
+	return ivp_region_open(region, cli->region, &options, err);
+}
+
+void ivp_cli_lane_options(const struct ivp_cli *cli, struct ivp_lane_options *options)
+{
+	*options = (struct ivp_lane_options){
+		.service = cli->service,
+		.size = -1,
+		.wait_ms = left(cli),
+		.timeout_ms = cli->timeout_ms,
+		.peer_timeout_ms = cli->peer_timeout_ms,
+	};
+}
+
+bool ivp_cli_again(const struct ivp_cli *cli, const struct ivp_error *err)
+{
+	static const struct timespec breath = {.tv_nsec = 100 * 1000 * 1000};
+
+	if ((err->number != -ESTALE && err->number != -ENODEV) || ivp_cli_signal || !left(cli))
+		return false;
+	ivp_log_notice("%s: %s: opening it again", cli->verb_name, err->text);
+	nanosleep(&breath, NULL);
+	return true;
+}
+
+static void die_by(int number)
+{
+	sigset_t set;
+
+	signal(number, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	raise(number);
+}
+
+void ivp_cli_broken_pipe(void)
+{
+	die_by(SIGPIPE);
+	_exit(128 + SIGPIPE);
+}
+
+static void on_signal(int number)
+{
+	ivp_cli_signal = number;
+}
+
+/* Without SA_RESTART, so that waits end; once only, so that a second one kills. A signal that whoever started us ignores
+ * (nohup, a background job) stays ignored. SIGUSR1 is for the thread that shows progress. */
+static void catch_signals(void)
+{
+	static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND}, earlier;
+	sigset_t set;
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (!sigaction(ends[i], NULL, &earlier) && earlier.sa_handler != SIG_IGN)
+			sigaction(ends[i], &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* A file that is opened later must not become a standard stream. The wrong way round: using one that was closed still fails. */
+static void occupy_standard_streams(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
+			_exit(IVP_FAIL_GENERAL);
+}
+
+/* What stdio still holds may not fit on the disk. */
+static int flush(int code)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return code;
+	if (errno == EPIPE)
+		ivp_cli_broken_pipe();
+	ivp_log_error("standard output: %s", strerror(errno));
+	return code ? code : IVP_FAIL_GENERAL;
+}
+
+static int run_verb(const struct verb *verb, int argc, char **argv)
+{
+	struct ivp_cli cli = {
+		.verb = verb->verb,
+		.verb_name = verb->name,
+		.region = getenv("IVPIPE_REGION"),
+		.side = IVP_SIDE_AUTO,
+		.progress = -1,
+		.wait_ms = verb->wait_ms,
+	};
+	int code = ivp_options_parse(&cli, argc, argv);
+
+	if (code)
+		return code;
+	if (cli.help)
+		return help_verb(verb);
+	ivp_log_level(cli.quiet ? IVP_LOG_QUIET : cli.verbose ? IVP_LOG_VERBOSE : IVP_LOG_NORMAL);
+	cli.deadline = ivp_deadline(cli.wait_ms);
+	catch_signals();
+	code = verb->run(&cli);
+	if (code && ivp_cli_signal)
+		die_by(ivp_cli_signal);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : NULL;
+	const struct verb *verb = word ? find_verb(word) : NULL;
+
+	occupy_standard_streams();
+	if (verb)
+		return flush(run_verb(verb, argc - 1, argv + 1));
+	if (!word)
+		ivp_log_error("no verb: see ivpipe help");
+	else if (!strcmp(word, "help") || !strcmp(word, "-h") || !strcmp(word, "--help"))
+		return flush(help(argc > 2 ? argv[2] : NULL));
+	else if (!strcmp(word, "version") || !strcmp(word, "-V") || !strcmp(word, "--version"))
+		return flush(printf("ivpipe %s\n", ivp_version()) < 0);
+	else
+		ivp_log_error("%s: no such verb: see ivpipe help", word);
+	return IVP_FAIL_USAGE;
+}

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+enum {
+	OPT_CREATE = 256,
+	OPT_FORCE,
+	OPT_JSON,
+	OPT_KEEP,
+	OPT_LANES,
+	OPT_NAME,
+	OPT_NO_CHECKSUM,
+	OPT_NO_PROGRESS,
+	OPT_PEER_TIMEOUT,
+	OPT_PROGRESS,
+	OPT_SIDE,
+	OPT_SIDES,
+	OPT_SIZE,
+	OPT_TIMEOUT,
+	OPT_WAIT,
+};
+
+#define STREAMS (IVP_VERB_SEND | IVP_VERB_RECV)
+#define ALL     (IVP_VERB_FORMAT | IVP_VERB_LIST | IVP_VERB_INFO | STREAMS)
+
+static const struct row {
+	int code;
+	const char *name, *argument;
+	int verbs;
+	const char *help;
+} rows[] = {
+	{'r', "region", "REGION", STREAMS | IVP_VERB_INFO,
+	 "a file, /dev/ivshmemN, a sysfs resource2, or auto ($IVPIPE_REGION, else auto)"},
+	{'s', "service", "NAME", STREAMS, "what the sender asks for, and a receiver offers (default)"},
+	{'o', "output", "FILE", IVP_VERB_RECV, "where to write; appears once complete; %n is the sender's name for it"},
+	{OPT_KEEP, "keep", NULL, IVP_VERB_RECV, "take one stream after the other"},
+	{OPT_NAME, "name", "NAME", IVP_VERB_SEND, "the name to tell the receiver (that of FILE)"},
+	{OPT_NO_CHECKSUM, "no-checksum", NULL, STREAMS,
+	 "no digest of the contents: faster, and trusts the peer and the memory"},
+	{OPT_WAIT, "wait", "D", STREAMS | IVP_VERB_INFO,
+	 "for a region and a peer, such as 500ms, 3s, 2m, forever (send: 30s, recv: forever, info: 0)"},
+	{OPT_TIMEOUT, "timeout", "D", STREAMS, "for each answer of the handshake (5s)"},
+	{OPT_PEER_TIMEOUT, "peer-timeout", "D", STREAMS,
+	 "until a peer in another machine that is silent is dead; 0: never (3s)"},
+	{OPT_SIDE, "side", "N", STREAMS, "the side to take (0 with a file, 1 with a device)"},
+	{OPT_SIZE, "size", "SIZE", IVP_VERB_FORMAT, "of the file to create, such as 64M"},
+	{OPT_LANES, "lanes", "N", IVP_VERB_FORMAT, "streams at one time (as many as fit, at most 256)"},
+	{OPT_SIDES, "sides", "N", IVP_VERB_FORMAT, "machines that meet in the region, 2 to 16 (2)"},
+	{OPT_CREATE, "create", NULL, IVP_VERB_FORMAT, "make the file; it must not exist"},
+	{OPT_FORCE, "force", NULL, IVP_VERB_FORMAT, "over somebody else's data, and under the feet of users"},
+	{OPT_FORCE, "force", NULL, IVP_VERB_RECV, "let a file named by %n replace one that exists"},
+	{OPT_JSON, "json", NULL, IVP_VERB_LIST | IVP_VERB_INFO, "for programs"},
+	{OPT_PROGRESS, "progress", NULL, STREAMS, "show it although standard error is no terminal"},
+	{OPT_NO_PROGRESS, "no-progress", NULL, STREAMS, "do not show it"},
+	{'q', "quiet", NULL, ALL, "errors only"},
+	{'v', "verbose", NULL, ALL, "what happens, and what was chosen"},
+	{'h', "help", NULL, ALL, "this"},
+};
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+void ivp_options_help(enum ivp_verb verb)
+{
+	for (const struct row *row = rows; row < rows + ROWS; row++) {
+		char left[40], letter[5] = "    ";
+
+		if (!(row->verbs & (int)verb))
+			continue;
+		if (row->code < OPT_CREATE)
+			snprintf(letter, sizeof(letter), "-%c, ", row->code);
+		snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->argument ? " " : "",
+			 row->argument ? row->argument : "");
+		printf("  %-24s %s\n", left, row->help);
+	}
+}
+
+/* The digits, and where they end. A fraction is for durations alone. */
+static int number(const char *text, const char **end, double *value)
+{
+	size_t digits = strspn(text, "0123456789.");
+	char *stop;
+
+	if (!digits || text[0] == '.')
+		return -EINVAL;
+	*value = strtod(text, &stop);
+	*end = text + digits;
+	return stop == *end ? 0 : -EINVAL;
+}
+
+int ivp_options_duration(const char *text, int64_t *ms)
+{
+	static const struct {
+		const char *name;
+		double ms;
+	} units[] = {{"", 1e3}, {"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}};
+	const char *unit;
+	double value;
+
+	if (!strcmp(text, "forever")) {
+		*ms = -1;
+		return 0;
+	}
+	if (number(text, &unit, &value))
+		return -EINVAL;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(unit, units[i].name))
+			continue;
+		if (value * units[i].ms > 1e15)
+			return -ERANGE;
+		*ms = (int64_t)(value * units[i].ms + 0.5);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int unit_factor(const char *unit, uint64_t *factor)
+{
+	const char *letter = unit[0] ? strchr("KMGT", unit[0]) : NULL;
+	uint64_t base = 1024;
+
+	*factor = 1;
+	if (!strcmp(unit, "") || !strcmp(unit, "B"))
+		return 0;
+	if (!letter)
+		return -EINVAL;
+	if (!strcmp(unit + 1, "B"))
+		base = 1000;
+	else if (unit[1] && strcmp(unit + 1, "iB"))
+		return -EINVAL;
+	for (int power = (int)(letter - "KMGT"); power >= 0; power--)
+		*factor *= base;
+	return 0;
+}
+
+int ivp_options_size(const char *text, uint64_t *bytes)
+{
+	uint64_t value, factor;
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return -EINVAL;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno)
+		return -ERANGE;
+	if (unit_factor(end, &factor))
+		return -EINVAL;
+	if (__builtin_mul_overflow(value, factor, bytes) || *bytes > INT64_MAX)
+		return -ERANGE;
+	return 0;
+}
+
+const char *ivp_options_size_text(char text[IVP_SIZE_TEXT], uint64_t bytes)
+{
+	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	double value = (double)bytes;
+	int unit = 0;
+
+	for (; value >= 1024 && unit < 6; unit++)
+		value /= 1024;
+	snprintf(text, IVP_SIZE_TEXT, value < 100 && value != (double)(int)value ? "%.1f %s" : "%.0f %s", value,
+		 units[unit]);
+	return text;
+}
+
+static int refuse(const struct ivp_cli *cli, const char *name, const char *text, const char *wanted)
+{
+	ivp_log_error("%s: --%s %s: give %s", cli->verb_name, name, text, wanted);
+	return IVP_FAIL_USAGE;
+}
+
+static int parse_count(const struct ivp_cli *cli, const char *name, const char *text, uint64_t most, uint64_t *value)
+{
+	if (ivp_options_size(text, value) || text[strspn(text, "0123456789")] || *value > most)
+		return refuse(cli, name, text, "a whole number that is not too large");
+	return 0;
+}
+
+/* zero: what 0 means to the library, where that is its default. */
+static int parse_duration(const struct ivp_cli *cli, const char *name, const char *text, int64_t zero, int64_t *ms)
+{
+	if (ivp_options_duration(text, ms) || (!*ms && !zero && strcmp(name, "wait")))
+		return refuse(cli, name, text, "a time such as 500ms, 3s or 2m");
+	if (!*ms && zero)
+		*ms = zero;
+	return 0;
+}
+
+static int apply_value(struct ivp_cli *cli, int code, const char *text)
+{
+	uint64_t side;
+
+	switch (code) {
+	case OPT_WAIT:
+		return parse_duration(cli, "wait", text, 0, &cli->wait_ms);
+	case OPT_TIMEOUT:
+		return parse_duration(cli, "timeout", text, 0, &cli->timeout_ms);
+	case OPT_PEER_TIMEOUT:
+		return parse_duration(cli, "peer-timeout", text, -1, &cli->peer_timeout_ms);
+	case OPT_LANES:
+		return parse_count(cli, "lanes", text, 256, &cli->lanes);
+	case OPT_SIDES:
+		return parse_count(cli, "sides", text, 16, &cli->sides);
+	case OPT_SIDE:
+		if (parse_count(cli, "side", text, 15, &side))
+			return IVP_FAIL_USAGE;
+		cli->side = (int)side;
+		return 0;
+	default:
+		if (ivp_options_size(text, &cli->size) || !cli->size)
+			return refuse(cli, "size", text, "a size such as 64M (MiB) or 64MB (10^6 bytes)");
+		return 0;
+	}
+}
+
+static int apply(struct ivp_cli *cli, int code, const char *text)
+{
+	switch (code) {
+	case 'r':
+		cli->region = text;
+		return 0;
+	case 's':
+		cli->service = text;
+		return 0;
+	case 'o':
+		cli->output = text;
+		return 0;
+	case OPT_NAME:
+		cli->name = text;
+		return 0;
+	case 'h':
+		return !(cli->help = true);
+	case 'q':
+		return !(cli->quiet = true);
+	case 'v':
+		return !(cli->verbose = true);
+	case OPT_KEEP:
+		return !(cli->keep = true);
+	case OPT_CREATE:
+		return !(cli->create = true);
+	case OPT_FORCE:
+		return !(cli->force = true);
+	case OPT_JSON:
+		return !(cli->json = true);
+	case OPT_NO_CHECKSUM:
+		return !(cli->no_checksum = true);
+	case OPT_PROGRESS:
+	case OPT_NO_PROGRESS:
+		cli->progress = code == OPT_PROGRESS;
+		return 0;
+	default:
+		return apply_value(cli, code, text);
+	}
+}
+
+/* The rows of one verb, as getopt_long() wants them. The colon in front tells a missing argument from an unknown option. */
+static void choose(enum ivp_verb verb, char *letters, struct option *options)
+{
+	*letters++ = ':';
+	for (const struct row *row = rows; row < rows + ROWS; row++) {
+		if (!(row->verbs & (int)verb))
+			continue;
+		*options++ =
+			(struct option){row->name, row->argument ? required_argument : no_argument, NULL, row->code};
+		if (row->code >= OPT_CREATE)
+			continue;
+		*letters++ = (char)row->code;
+		if (row->argument)
+			*letters++ = ':';
+	}
+	*letters = '\0';
+	*options = (struct option){0};
+}
+
+static int complain(const struct ivp_cli *cli, int result, const char *word)
+{
+	char letter[3] = {'-', (char)optopt, '\0'};
+	bool is_letter = optopt && optopt < OPT_CREATE && word[0] == '-' && word[1] != '-';
+
+	ivp_log_error("%s: %s: %s: see ivpipe help %s", cli->verb_name, is_letter ? letter : word,
+		      result == ':'          ? "needs an argument"
+		      : optopt >= OPT_CREATE ? "takes no argument"
+					     : "no such option",
+		      cli->verb_name);
+	return IVP_FAIL_USAGE;
+}
+
+int ivp_options_parse(struct ivp_cli *cli, int argc, char **argv)
+{
+	struct option options[ROWS + 1];
+	char letters[2 * ROWS + 2];
+	int code, ret;
+
+	choose(cli->verb, letters, options);
+	opterr = 0;
+	while ((code = getopt_long(argc, argv, letters, options, NULL)) >= 0) {
+		if (code == ':' || code == '?')
+			return complain(cli, code, argv[optind - 1]);
+		ret = apply(cli, code, optarg);
+		if (ret)
+			return ret;
+	}
+	if (argc - optind > (cli->verb != IVP_VERB_LIST && cli->verb != IVP_VERB_RECV)) {
+		ivp_log_error("%s: %s: one argument too many: see ivpipe help %s", cli->verb_name, argv[argc - 1],
+			      cli->verb_name);
+		return IVP_FAIL_USAGE;
+	}
+	cli->argument = argv[optind];
+	return 0;
+}
