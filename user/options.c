@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -119,7 +120,8 @@ int ivp_options_duration(const char *text, int64_t *ms)
 
 static int unit_factor(const char *unit, uint64_t *factor)
 {
-	const char *letter = unit[0] ? strchr("KMGT", unit[0]) : NULL;
+	static const char letters[] = "KMGT";
+	const char *letter = unit[0] ? strchr(letters, toupper((unsigned char)unit[0])) : NULL;
 	uint64_t base = 1024;
 
 	*factor = 1;
@@ -131,7 +133,7 @@ static int unit_factor(const char *unit, uint64_t *factor)
 		base = 1000;
 	else if (unit[1] && strcmp(unit + 1, "iB"))
 		return -EINVAL;
-	for (int power = (int)(letter - "KMGT"); power >= 0; power--)
+	for (int power = (int)(letter - letters); power >= 0; power--)
 		*factor *= base;
 	return 0;
 }
