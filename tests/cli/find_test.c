@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+/* Devices and files are found in a made-up tree, so that no device is needed. */
+#include <limits.h>
+
+#include "../../user/find.c"
+#include "check.h"
+
+static char root[] = "/tmp/ivpipe-find.XXXXXX";
+
+static const char *at(const char *path)
+{
+	static char full[4][PATH_MAX];
+	static int next;
+	char *to = full[next++ % 4];
+
+	snprintf(to, PATH_MAX, "%s/%s", root, path);
+	return to;
+}
+
+static void directory(const char *path)
+{
+	char full[PATH_MAX];
+
+	snprintf(full, sizeof(full), "%s/", at(path));
+	for (char *slash = full + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
+		*slash = '\0';
+		mkdir(full, 0755);
+	}
+}
+
+static void file(const char *path, const void *bytes, size_t len, off_t size)
+{
+	int fd = open(at(path), O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0 || write(fd, bytes, len) != (ssize_t)len || ftruncate(fd, size))
+		abort();
+	close(fd);
+}
+
+static void text(const char *path, const char *line)
+{
+	file(path, line, strlen(line), (off_t)strlen(line));
+}
+
+static void region(const char *path, off_t size, bool good)
+{
+	struct ivp_superblock sb;
+
+	if (ivp_superblock_lay(&sb, (u64)size, 0, 0))
+		abort();
+	sb.format_id = 42;
+	sb.checksum = ivp_superblock_sum(&sb) + !good;
+	file(path, &sb, sizeof(sb), size);
+}
+
+static void device(const char *slot, const char *vendor, const char *id, const char *driver)
+{
+	char path[128], target[128];
+
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s", slot);
+	directory(path);
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/vendor", slot);
+	text(path, vendor);
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/device", slot);
+	text(path, id);
+	if (!driver)
+		return;
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/driver", slot);
+	snprintf(target, sizeof(target), "../../../bus/pci/drivers/%s", driver);
+	if (symlink(target, at(path)))
+		abort();
+}
+
+static void make_devices(void)
+{
+	device("0000:00:03.0", "0x1af4\n", "0x1000\n", "virtio-pci");
+	device("0000:00:04.0", "0x1af4\n", "0x1110\n", "ivshmem");
+	directory("sys/bus/pci/devices/0000:00:04.0/ivshmem/ivshmem7");
+	directory("sys/class/ivshmem/ivshmem7");
+	text("sys/class/ivshmem/ivshmem7/size", "1048576\n");
+	text("sys/class/ivshmem/ivshmem7/cache", "write-back\n");
+	text("sys/class/ivshmem/ivshmem7/cache_reason", "none\n");
+	region("dev/ivshmem7", 1 << 20, true);
+	device("0000:00:05.0", "0x1af4\n", "0x1110\n", "kvmfr");
+	region("sys/bus/pci/devices/0000:00:05.0/resource2", 1 << 20, true);
+	device("0000:00:06.0", "0x1af4\n", "0x1110\n", NULL);
+	region("sys/bus/pci/devices/0000:00:06.0/resource2", 2 << 20, true);
+	device("0000:00:07.0", "0x1af4\n", "0x1110\n", NULL);
+	file("sys/bus/pci/devices/0000:00:07.0/resource2", "", 0, 4 << 20);
+	file("sys/bus/pci/devices/0000:00:07.0/resource2_wc", "", 0, 4 << 20);
+}
+
+static void make_files(void)
+{
+	region("dev/shm/good", 1 << 20, true);
+	region("dev/shm/damaged", 1 << 20, false);
+	region("dev/shm/open-to-all", 1 << 20, true);
+	file("dev/shm/zero", "", 0, 1 << 20);
+	text("dev/shm/short", "x");
+	region("elsewhere", 1 << 20, true);
+	directory("dev/shm/directory");
+	if (chmod(at("dev/shm/open-to-all"), 0666) || symlink(at("elsewhere"), at("dev/shm/link")) ||
+	    mkfifo(at("dev/shm/fifo"), 0600))
+		abort();
+}
+
+static void check_devices(const struct ivp_found *found)
+{
+	check(!strcmp(found[0].slot, "0000:00:04.0") && found[0].backing == IVP_BACKING_NODE &&
+		      !strcmp(found[0].path, at("dev/ivshmem7")) && found[0].size == 1 << 20 && found[0].automatic,
+	      "a bound device has its node and its size");
+	check(!strcmp(found[0].cache, "write-back") && !strcmp(found[0].cache_reason, "none") && found[0].formatted &&
+		      !strcmp(found[0].driver, "ivshmem"),
+	      "and what the driver says");
+	check(!strcmp(found[1].driver, "kvmfr") && !found[1].path[0] && !found[1].automatic && !found[1].formatted,
+	      "somebody else's driver has it");
+	check(!strcmp(found[2].path, at("sys/bus/pci/devices/0000:00:06.0/resource2")) && found[2].size == 2 << 20 &&
+		      found[2].formatted && found[2].readable && found[2].automatic && !found[2].driver[0],
+	      "without a driver it is resource2");
+	check(!strcmp(found[3].path, at("sys/bus/pci/devices/0000:00:07.0/resource2_wc")) && !found[3].formatted &&
+		      !strcmp(found[3].cache, "write-combining"),
+	      "or resource2_wc where there is one");
+}
+
+int main(void)
+{
+	char sys[PATH_MAX], dev[PATH_MAX], shm[PATH_MAX], command[PATH_MAX];
+	const struct places places = {sys, dev, shm};
+	struct finding finding = {.places = &places};
+	struct ivp_found *found = NULL;
+	size_t count = 0;
+
+	if (!mkdtemp(root))
+		abort();
+	snprintf(sys, sizeof(sys), "%s", at("sys"));
+	snprintf(dev, sizeof(dev), "%s", at("dev"));
+	snprintf(shm, sizeof(shm), "%s", at("dev/shm"));
+	find_in_sysfs(&finding);
+	find_files(&finding);
+	check(!finish(&finding, &found, &count, NULL) && !count, "nothing, where there is not even a directory");
+	directory("dev/shm");
+	make_devices();
+	make_files();
+	find_in_sysfs(&finding);
+	find_files(&finding);
+	check(!finish(&finding, &found, &count, NULL) && count == 6, "four devices and two files");
+	if (count == 6) {
+		check_devices(found);
+		check(!strcmp(found[4].path, at("dev/shm/good")) && found[4].automatic, "a region of our own");
+		check(!strcmp(found[5].path, at("dev/shm/open-to-all")) && !found[5].automatic && found[5].formatted,
+		      "one that everybody may write is not for auto");
+	}
+	free(found);
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	return system(command) || check_done();
+}
