@@ -10,7 +10,7 @@ from streams import both_ways, guest_digest, make_file, start_udev
 from vm import KVM_USER
 
 SEED = int(os.environ.get('IVPIPE_SEED', '1'))
-DEADLINE = 45  # --wait, --timeout and --peer-timeout together, and a margin
+DEADLINE = 60  # --wait, --timeout, --peer-timeout and the transfer itself, and a margin
 
 
 class Scribbler:
@@ -51,16 +51,21 @@ def check_end(t, what, sender, receiver, wanted, got):
     t.check(sender != 0 or receiver == 0, f'{what}: a sender that says done was right', (sender, receiver))
 
 
-def round_of_streams(t, vm, region, what, start, size, pause):
-    options = '--wait 5s --timeout 5s'
-    host_file, host_wanted = t.random_file(8 * M)
-    guest_wanted = make_file(vm, '/tmp/hostile', 8 * M)
+def round_of_streams(t, vm, region, node, what, size, start, length, pause, flowing):
+    """A stream each way at once; the scribbling begins before them, or when both are connected."""
+    options = '-v --wait 5s --timeout 5s'
+    host_file, host_wanted = t.random_file(size)
+    guest_wanted = make_file(vm, '/tmp/hostile', size)
     target = f'{t.work}/hostile'
-    scribbler = Scribbler(region, start, size, pause)
-    send = t.ivpipe('send', '-r', region.path, '-s', 'a', *options.split(), host_file)
+    scribbler = None if flowing else Scribbler(region, start, length, pause)
+    guest_recv = vm.spawn(f'ivpipe recv -r {node} -s a {options} -o /tmp/hostile-in', KVM_USER)
     recv = t.ivpipe('recv', '-r', region.path, '-s', 'b', *options.split(), '-o', target)
-    guest_recv = vm.spawn(f'ivpipe recv -r /dev/ivshmem0 -s a {options} -o /tmp/hostile-in', KVM_USER)
-    guest_send = vm.spawn(f'ivpipe send -r /dev/ivshmem0 -s b {options} /tmp/hostile', KVM_USER)
+    send = t.ivpipe('send', '-r', region.path, '-s', 'a', *options.split(), host_file)
+    guest_send = vm.spawn(f'ivpipe send -r {node} -s b {options} /tmp/hostile', KVM_USER)
+    if flowing:
+        connected = send.wait_for_error('connected') and recv.wait_for_error('stream ')
+        t.check(connected, f'{what}: the streams began', f'{send.errors}\n{recv.errors}')
+        scribbler = Scribbler(region, start, length, pause)
     codes = [end.wait(DEADLINE) for end in (send, guest_recv, guest_send, recv)]
     scribbler.stop()
     check_end(t, f'{what}, host to guest', codes[0], codes[1], host_wanted,
@@ -69,18 +74,29 @@ def round_of_streams(t, vm, region, what, start, size, pause):
     vm.sh('rm -f /tmp/hostile-in')
 
 
+def lay_out(t, region, what, *options):
+    t.equal(t.ivpipe('format', region.path, '--force', *options).wait(20), 0, f'{what}: laid out again')
+
+
 with Scenario('garbage at the start, and scribbling under streams', deadline=420) as t:
-    region = t.region(16 * M)
-    vm = t.boot([region])
+    large, small = t.region(16 * M), t.region(2 * M)
+    vm = t.boot([large, small])
     start_udev(vm)
     t.note(f'IVPIPE_SEED={SEED}')
-    garbage_at_start(t, vm, region)
-    both_ways(t, vm, region, 'after formatting')
-    rounds = {'slow, everywhere': (0, region.size, 0.01), 'fast, everywhere': (0, region.size, 0.0002),
-              'the first page': (0, 4096, 0.02), 'the first 64 KiB': (0, 65536, 0.005),
-              'beyond the first 64 KiB': (65536, M, 0.005)}
-    for what, (start, size, pause) in rounds.items():
-        round_of_streams(t, vm, region, what, start, size, pause)
-        t.equal(t.ivpipe('format', region.path, '--force').wait(20), 0, f'{what}: formatted again')
-    both_ways(t, vm, region, 'when the scribbling is over')
+    garbage_at_start(t, vm, large)
+    both_ways(t, vm, large, 'after formatting')
+
+    for what, start, length, pause in (('slow, everywhere', 0, large.size, 0.01), ('fast, everywhere', 0, large.size, 0),
+                                       ('the first page', 0, 4096, 0.02), ('the first 64 KiB', 0, 65536, 0.005)):
+        round_of_streams(t, vm, large, '/dev/ivshmem0', what, 8 * M, start, length, pause, flowing=False)
+        lay_out(t, large, what)
+
+    # One lane a side: whatever is hit is in use.
+    lay_out(t, small, 'two lanes', '--lanes', '2')
+    for length, pause in ((192, 0.05), (160, 0.001), (160, 0), (64, 0.005), (16, 0.01), (4, 0.1)):
+        what = f'two lanes, under way, the first {length} KiB'
+        round_of_streams(t, vm, small, '/dev/ivshmem1', what, 16 * M, 0, length * 1024, pause, flowing=True)
+        lay_out(t, small, what, '--lanes', '2')
+    for region, node in ((large, '/dev/ivshmem0'), (small, '/dev/ivshmem1')):
+        both_ways(t, vm, region, 'when the scribbling is over', node=node)
     vm.finish_and_stop()

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
 """Guests that reboot or vanish, hosts that die, and what an earlier run left in the memory."""
-import signal
-
 from scenario import M, Scenario
 from streams import Endless, both_ways, start_udev
 
@@ -12,7 +10,7 @@ with Scenario('guest reboot, QEMU killed, host end killed, stale contents') as t
 
     for direction in ('to guest', 'to host'):
         stream = Endless(t, vm, region, direction)
-        stream.host.process.send_signal(signal.SIGKILL)
+        stream.host.kill()
         code = stream.guest.wait(5)
         t.equal(code, 8, f'the host\'s end is killed, stream {direction}: the guest exits 8 in time')
         both_ways(t, vm, region, f'after that, stream {direction}')

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -58,15 +59,32 @@ class Region:
 
 
 class Host:
-    """A process on the host, with its outputs in files."""
+    """A process on the host, with its outputs in files; or, with `drain`, its output counted and thrown away."""
 
-    def __init__(self, scenario, argv, stdin=None, stdout=None):
-        self.argv = argv
+    def __init__(self, scenario, argv, stdin=None, drain=False):
+        self.argv, self.drained, self.change = argv, 0, threading.Condition()
         base = f'{scenario.work}/host{scenario.next_number()}'
-        self.out_path, self.err_path = stdout or base + '.out', base + '.err'
+        self.out_path, self.err_path = base + '.out', base + '.err'
         with open(self.out_path, 'wb') as out, open(self.err_path, 'wb') as err, open(stdin or os.devnull, 'rb') as inp:
-            self.process = subprocess.Popen(argv, stdin=inp, stdout=out, stderr=err, preexec_fn=die_with_parent)
+            self.process = subprocess.Popen(argv, stdin=inp, stdout=subprocess.PIPE if drain else out, stderr=err,
+                                            preexec_fn=die_with_parent)
+        if drain:
+            threading.Thread(target=self.throw_away, daemon=True).start()
         scenario.at_end(self.kill)
+
+    def throw_away(self):
+        while data := self.process.stdout.read1(M):
+            with self.change:
+                self.drained += len(data)
+                self.change.notify_all()
+        with self.change:
+            self.change.notify_all()
+
+    def wait_drained(self, count, timeout=60):
+        """Until so many bytes came out; False when it ended before."""
+        with self.change:
+            self.change.wait_for(lambda: self.drained >= count or self.process.poll() is not None, timeout)
+            return self.drained >= count
 
     def kill(self, number=signal.SIGKILL):
         if self.process.poll() is None:
@@ -80,15 +98,15 @@ class Host:
             raise Late(f'not ended within {timeout} s: {" ".join(self.argv)}') from None
         return 128 - status if status < 0 else status
 
-    def wait_for(self, text, timeout=60):
-        """Until the text was printed; False when the process ended without. A file has no event, so this looks."""
+    def wait_for_error(self, text, timeout=60):
+        """Until that was said on stderr; False when it ended without. A file has no event, so this looks."""
         deadline = time.monotonic() + timeout
-        while text not in self.output:
+        while text not in self.errors:
             if time.monotonic() > deadline:
                 raise Late(f'{text!r} from {" ".join(self.argv)}')
             try:
                 self.process.wait(0.02)
-                return text in self.output
+                return text in self.errors
             except subprocess.TimeoutExpired:
                 pass
         return True

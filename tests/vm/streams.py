@@ -3,7 +3,7 @@
 import time
 
 from scenario import M, digest
-from vm import BUILD, KVM_USER
+from vm import KVM_USER
 
 NODE = '/dev/ivshmem0'
 
@@ -76,17 +76,15 @@ class Endless:
 
     def __init__(self, t, vm, region, direction, node=NODE, user=KVM_USER, options='', host_options=()):
         self.t, self.vm = t, vm
-        self.marker = 'first megabyte came'
-        count = f'{{ head -c 1048576 > /dev/null; echo {self.marker}; cat > /dev/null; }}'
         if direction == 'to guest':
             self.host = t.ivpipe('send', '-r', region.path, *host_options, stdin='/dev/zero')
-            self.guest = vm.spawn(f'set -o pipefail; ivpipe recv -r {node} {options} | {count}', user)
-            flows = self.guest.wait_for(self.marker)
+            self.guest = vm.spawn(f'set -o pipefail; ivpipe recv -r {node} {options} | '
+                                  '{ head -c 1048576 > /dev/null; echo flows; cat > /dev/null; }', user)
+            flows = self.guest.wait_for('flows')
         else:
-            self.host = t.host('bash', '-o', 'pipefail', '-c', f'"$0" "$@" | {count}', f'{BUILD}/ivpipe', 'recv', '-r',
-                               region.path, *host_options)
+            self.host = t.ivpipe('recv', '-r', region.path, *host_options, drain=True)
             self.guest = vm.spawn(f'ivpipe send -r {node} {options} /dev/zero', user)
-            flows = self.host.wait_for(self.marker)
+            flows = self.host.wait_drained(M)
         if not flows:
             raise RuntimeError(f'no stream {direction}: {self.guest.output} {self.host.errors}')
 
