@@ -6,8 +6,8 @@
 #include "compat.h"
 #include "ivshmem.h"
 
-/* A fault fills the 2 MiB around it: 512 entries for little more than the price of one. */
-#define AROUND PMD_SIZE
+/* A fault fills what lies around it: 512 entries for little more than the price of one. */
+#define AROUND (512 * PAGE_SIZE)
 /* Struct page pointers on the stack at a time. */
 #define BATCH 32
 
