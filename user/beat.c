@@ -73,6 +73,12 @@ void ivp_beat_close(struct ivp_beat *beat)
 	pthread_mutex_unlock(&beat->lock);
 	if (beat->started)
 		pthread_join(beat->thread, NULL);
+	while (beat->words) {
+		struct word *next = beat->words->next;
+
+		free(beat->words);
+		beat->words = next;
+	}
 	pthread_cond_destroy(&beat->changed);
 	pthread_mutex_destroy(&beat->lock);
 	free(beat);

@@ -191,18 +191,17 @@ static int say_hello(struct search *search, struct ivp_lane *lane, struct ivp_er
 	return 0;
 }
 
-/* The answer to our hello, if that is what lies there: its message names our epoch. Copied once. */
-static enum ivp_step read_answer(struct ivp_lane *lane, struct ivp_message *answer)
+/* The answer to our hello, if that is what lies there: its message names our epoch. Anything else is an end of an earlier
+ * session, or one that is just beginning. */
+static enum ivp_step read_answer(struct ivp_lane *lane, struct ivp_heard *answer)
 {
-	enum ivp_step step = ivp_client_step(ivp_load32_acquire(&lane->theirs->state));
+	enum ivp_step step;
 
-	if (lane->region->combined)
-		ivp_fence_combined_loads();
-	if (step != IVP_STEP_ANSWER && step != IVP_STEP_REFUSED)
-		return IVP_STEP_WAIT; /* an end of an earlier session, or the one that is just beginning */
-	lane->their_epoch = ivp_load64(&lane->theirs->epoch);
-	ivp_copy_from(answer, (const u8 __plain __shm *)&lane->theirs->message, sizeof(*answer));
-	return answer->peer_epoch == lane->epoch ? step : IVP_STEP_WAIT;
+	if (!ivp_lane_hear(lane->region, lane->theirs, answer) || answer->message.peer_epoch != lane->epoch)
+		return IVP_STEP_WAIT;
+	lane->their_epoch = answer->epoch;
+	step = ivp_client_step(answer->state);
+	return step == IVP_STEP_ANSWER || step == IVP_STEP_REFUSED ? step : IVP_STEP_WAIT;
 }
 
 static bool listener_left(const struct search *search)
@@ -214,7 +213,7 @@ static bool listener_left(const struct search *search)
 }
 
 /* -EAGAIN: the listener is gone, or serves somebody else now. */
-static int await_answer(struct search *search, struct ivp_lane *lane, struct ivp_message *answer, struct ivp_error *err)
+static int await_answer(struct search *search, struct ivp_lane *lane, struct ivp_heard *answer, struct ivp_error *err)
 {
 	int64_t deadline = ivp_deadline(search->options.timeout_ms);
 	struct ivp_doze doze = {0};
@@ -242,7 +241,7 @@ static int await_answer(struct search *search, struct ivp_lane *lane, struct ivp
 }
 
 /* A refusal that belongs to another listener or lane is not for us to believe, but there is nothing better to wait for. */
-static int refused(struct ivp_message *answer, struct ivp_error *err)
+static int refused(const struct ivp_message *answer, struct ivp_error *err)
 {
 	return ivp_fail(err, IVP_FAIL_REFUSED, -ECONNREFUSED, "the other side refused the handshake: %s",
 			ivp_reason_text(answer->reason));
@@ -273,7 +272,7 @@ static int prove(struct search *search, struct ivp_lane *lane, const struct ivp_
 /* One hello to one listener. */
 static int attempt(struct search *search, struct ivp_lane **out, struct ivp_error *err)
 {
-	struct ivp_message answer;
+	struct ivp_heard answer;
 	struct ivp_lane *lane;
 	int ret = take_lane(search, &lane, err);
 
@@ -283,9 +282,9 @@ static int attempt(struct search *search, struct ivp_lane **out, struct ivp_erro
 	if (!ret)
 		ret = await_answer(search, lane, &answer, err);
 	if (ret == -ECONNREFUSED)
-		ret = answer.reason == IVP_REASON_BUSY ? -EAGAIN : refused(&answer, err);
+		ret = answer.message.reason == IVP_REASON_BUSY ? -EAGAIN : refused(&answer.message, err);
 	else if (!ret)
-		ret = prove(search, lane, &answer, err);
+		ret = prove(search, lane, &answer.message, err);
 	if (ret)
 		ivp_lane_close(lane);
 	else

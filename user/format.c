@@ -29,7 +29,7 @@ static bool first_page_is(const struct ivp_region *region, u8 value)
 	return !differ;
 }
 
-/* What the memory holds: 0 a superblock to believe, -ENODATA nothing, -EINVAL ours but damaged, or why not. */
+/* What the memory holds: 0 a superblock to believe, -ENODATA nothing, -EUCLEAN ours but damaged, or why not. */
 static int judge(const struct ivp_region *region, struct ivp_superblock *sb, struct ivp_error *err)
 {
 	const char *path = region->address.path;
@@ -59,8 +59,8 @@ static int judge(const struct ivp_region *region, struct ivp_superblock *sb, str
 			"%s: laid out for %llu bytes, but has %llu: if that is right now: ivpipe format --force %s",
 			path, (unsigned long long)sb->region_size, (unsigned long long)region->size, path);
 	case -EINVAL:
-		return ivp_fail(err, IVP_FAIL_NO_REGION, ret, "%s: the superblock is damaged: ivpipe format --force %s",
-				path, path);
+		return ivp_fail(err, IVP_FAIL_NO_REGION, -EUCLEAN,
+				"%s: the superblock is damaged: ivpipe format --force %s", path, path);
 	default:
 		return ret;
 	}
@@ -114,7 +114,7 @@ static int agree_alone(struct ivp_region *region, struct ivp_error *err)
 {
 	int ret = judge(region, &region->sb, err);
 
-	if ((ret == -ENODATA || ret == -EINVAL) && region->address.backing == IVP_BACKING_FILE)
+	if ((ret == -ENODATA || ret == -EUCLEAN) && region->address.backing == IVP_BACKING_FILE)
 		ret = lay(region, 0, 0, err);
 	/* Becomes a lock for reading at once, with no moment in which there is none. */
 	if (!ret)

@@ -101,7 +101,8 @@ struct ivp_region;
 
 /* address: a path (file, device node, sysfs resource) or "auto", which takes the only candidate there is. A file that is
  * all zero at its beginning, or carries a damaged superblock of ours that nobody uses, is laid out with default geometry.
- * -ENOENT, -ENODEV, -EBUSY (auto: several), -EACCES, -EPERM, -EMEDIUMTYPE (somebody else's contents), -ETIMEDOUT, -EINTR. */
+ * -ENOENT, -ENODEV, -EBUSY (auto: several), -EACCES, -EPERM, -EMEDIUMTYPE (somebody else's contents), -EUCLEAN
+ * (damaged, and in use or not ours to mend), -EPROTONOSUPPORT, -EMSGSIZE, -ENODATA (not laid out yet), -EINTR. */
 int ivp_region_open(struct ivp_region **region, const char *address, const struct ivp_open_options *options,
 		    struct ivp_error *err);
 

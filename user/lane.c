@@ -52,6 +52,22 @@ void ivp_lane_say(struct ivp_lane *lane, const struct ivp_message *message, enum
 	ivp_lane_state(lane, state);
 }
 
+/*
+ * Whoever takes an end stores idle, then its epoch, then its message, then the state that goes with it. So a state that is
+ * loaded after the epoch is not of an earlier session than that; and if the epoch has not changed after the copy, no byte of
+ * the copy is of a later one. Each acquire pairs with the release that stored the value.
+ */
+bool ivp_lane_hear(struct ivp_region *region, const struct ivp_half __shm *half, struct ivp_heard *heard)
+{
+	heard->epoch = ivp_load64_acquire(&half->epoch);
+	heard->state = ivp_load32_acquire(&half->state);
+	if (region->combined)
+		ivp_fence_combined_loads();
+	ivp_copy_from(&heard->message, (const u8 __plain __shm *)&half->message, sizeof(heard->message));
+	ivp_fence();
+	return ivp_load64(&half->epoch) == heard->epoch;
+}
+
 /* Our half, as new. The epoch comes last: until it stands there the peer takes nothing else for ours. */
 static void reset_half(struct ivp_lane *lane)
 {

@@ -52,6 +52,15 @@ void ivp_lane_state(struct ivp_lane *lane, enum ivp_state state);
 /* Publish a message of ours together with the state that says it is there. */
 void ivp_lane_say(struct ivp_lane *lane, const struct ivp_message *message, enum ivp_state state);
 
+/* What an end says: its state, and a private copy of its message, all of the one epoch. False: it is being written anew just now,
+ * look again. */
+struct ivp_heard {
+	u64 epoch;
+	u32 state;
+	struct ivp_message message;
+};
+bool ivp_lane_hear(struct ivp_region *region, const struct ivp_half __shm *half, struct ivp_heard *heard);
+
 /* Wake the peer if it said that it sleeps. Call it after publishing. */
 void ivp_lane_kick(struct ivp_lane *lane);
 

@@ -171,28 +171,23 @@ static void expect(const struct ivp_listener *listener, u32 lane, u64 epoch, u64
 	};
 }
 
-/* Is there a hello for us on this lane that had no answer yet? It is copied once, with the epoch that stood beside it. */
-static bool read_hello(struct ivp_listener *listener, u32 index, struct ivp_message *hello, u64 *epoch)
+/* Is there a hello for us on this lane that had no answer yet? */
+static bool read_hello(struct ivp_listener *listener, u32 index, struct ivp_heard *hello)
 {
 	struct ivp_half __shm *half = ivp_region_half(listener->region, index, false);
 
-	if (ivp_load32_acquire(&half->state) != IVP_STATE_HELLO)
+	if (ivp_load32(&half->state) != IVP_STATE_HELLO || !ivp_lane_hear(listener->region, half, hello))
 		return false;
-	if (listener->region->combined)
-		ivp_fence_combined_loads();
-	*epoch = ivp_load64(&half->epoch);
-	if (*epoch == listener->handled[index])
-		return false;
-	ivp_copy_from(hello, (const u8 __plain __shm *)&half->message, sizeof(*hello));
-	return hello->listener_id == listener->id;
+	return hello->state == IVP_STATE_HELLO && hello->epoch != listener->handled[index] &&
+	       hello->message.listener_id == listener->id;
 }
 
-static bool find_hello(struct ivp_listener *listener, u32 *index, struct ivp_message *hello, u64 *epoch)
+static bool find_hello(struct ivp_listener *listener, u32 *index, struct ivp_heard *hello)
 {
 	u32 lanes = listener->region->sb.lanes;
 
 	for (*index = 0; *index < lanes; ++*index)
-		if (read_hello(listener, *index, hello, epoch))
+		if (read_hello(listener, *index, hello))
 			return true;
 	return false;
 }
@@ -221,41 +216,46 @@ static void keep_hello(struct ivp_lane *lane, const struct ivp_message *hello)
 }
 
 /* Wait for what the client makes of our answer. 0: its ready, or its end after a refusal; -EAGAIN: it gave up. */
-static int await_client(struct ivp_listener *listener, struct ivp_lane *lane, enum ivp_step *step,
-			struct ivp_error *err)
+static int await_client(struct ivp_listener *listener, struct ivp_lane *lane, struct ivp_heard *heard,
+			enum ivp_step *step, struct ivp_error *err)
 {
 	int64_t deadline = ivp_deadline(listener->options.timeout_ms);
 	struct ivp_doze doze = {0};
 	int ret;
 
-	while ((*step = ivp_server_step(ivp_load32_acquire(&lane->theirs->state))) == IVP_STEP_WAIT) {
+	for (;; ivp_doze(&doze)) {
+		bool whole = ivp_lane_hear(lane->region, lane->theirs, heard);
+
+		*step = ivp_server_step(heard->state);
+		if (heard->epoch != lane->their_epoch)
+			return -EAGAIN;
+		if (whole && *step != IVP_STEP_WAIT)
+			return 0;
 		ret = ivp_lane_look(lane, err);
 		if (!ret)
 			ret = ivp_region_check(lane->region, err);
 		if (ret)
 			return ret;
-		if (ivp_load64(&lane->theirs->epoch) != lane->their_epoch || ivp_now() >= deadline)
-			return -EAGAIN;
-		if (lane->local && !ivp_locks_held(lane->fd, IVP_LOCK_CLIENT(lane->index), 1))
+		if (ivp_now() >= deadline ||
+		    (lane->local && !ivp_locks_held(lane->fd, IVP_LOCK_CLIENT(lane->index), 1)))
 			return -EAGAIN;
 		if (ivp_region_cancelled(lane->region))
 			return ivp_fail(err, IVP_FAIL_GENERAL, -EINTR, "interrupted");
-		ivp_doze(&doze);
 	}
-	return ivp_load64(&lane->theirs->epoch) == lane->their_epoch ? 0 : -EAGAIN;
 }
 
 static int refuse(struct ivp_listener *listener, struct ivp_lane *lane, enum ivp_reason reason, struct ivp_error *err)
 {
 	struct ivp_message refusal;
 	struct ivp_expect knows;
+	struct ivp_heard heard;
 	enum ivp_step step;
 
 	expect(listener, lane->index, lane->their_epoch, lane->epoch, &knows);
 	ivp_message_begin(&refusal, IVP_MESSAGE_REFUSAL, &knows, listener->region->side);
 	refusal.reason = reason;
 	ivp_lane_say(lane, &refusal, IVP_STATE_REFUSED);
-	await_client(listener, lane, &step, NULL);
+	await_client(listener, lane, &heard, &step, NULL);
 	return ivp_fail(err, IVP_FAIL_REFUSED, -ECONNREFUSED, "lane %u: refused a client's hello: %s", lane->index,
 			ivp_reason_text(reason));
 }
@@ -264,6 +264,8 @@ static int welcome(struct ivp_listener *listener, struct ivp_lane *lane, struct 
 {
 	struct ivp_message message;
 	struct ivp_expect knows;
+	struct ivp_heard heard;
+	enum ivp_reason reason;
 	enum ivp_step step;
 	int ret;
 
@@ -273,7 +275,7 @@ static int welcome(struct ivp_listener *listener, struct ivp_lane *lane, struct 
 	if (ret)
 		return ret;
 	ivp_lane_say(lane, &message, IVP_STATE_WELCOME);
-	ret = await_client(listener, lane, &step, err);
+	ret = await_client(listener, lane, &heard, &step, err);
 	if (ret)
 		return ret;
 	if (step == IVP_STEP_GONE)
@@ -281,32 +283,30 @@ static int welcome(struct ivp_listener *listener, struct ivp_lane *lane, struct 
 	if (step != IVP_STEP_ANSWER)
 		return ivp_fail(err, IVP_FAIL_REFUSED, -ECONNREFUSED, "lane %u: the client refused our welcome: %s",
 				lane->index, ivp_reason_text(ivp_lane_their_verdict(lane)));
-	if (lane->region->combined)
-		ivp_fence_combined_loads();
-	ivp_copy_from(&message, (const u8 __plain __shm *)&lane->theirs->message, sizeof(message));
-	if (ivp_ready_check(&message, &knows) != IVP_REASON_OK)
+	reason = ivp_ready_check(&heard.message, &knows);
+	if (reason != IVP_REASON_OK)
 		return ivp_fail(err, IVP_FAIL_REFUSED, -ECONNREFUSED, "lane %u: the client's ready does not fit: %s",
-				lane->index, ivp_reason_text(ivp_ready_check(&message, &knows)));
+				lane->index, ivp_reason_text(reason));
 	return 0;
 }
 
 /* Answer one hello. -EAGAIN: nothing came of it, and the listener goes on. */
-static int serve(struct ivp_listener *listener, u32 index, const struct ivp_message *hello, u64 epoch,
-		 struct ivp_lane **out, struct ivp_error *err)
+static int serve(struct ivp_listener *listener, u32 index, const struct ivp_heard *hello, struct ivp_lane **out,
+		 struct ivp_error *err)
 {
 	enum ivp_reason reason;
 	struct ivp_lane *lane;
 	int ret = ivp_lane_take(&lane, listener->region, index, true, err);
 
-	listener->handled[index] = epoch;
 	if (ret)
 		return ret;
-	lane->their_epoch = epoch;
+	listener->handled[index] = hello->epoch;
+	lane->their_epoch = hello->epoch;
 	lane->local = ivp_locks_held(lane->fd, IVP_LOCK_CLIENT(index), 1);
-	reason = check_hello(listener, lane, hello);
+	reason = check_hello(listener, lane, &hello->message);
 	ret = reason == IVP_REASON_OK ? welcome(listener, lane, err) : refuse(listener, lane, reason, err);
 	if (!ret) {
-		keep_hello(lane, hello);
+		keep_hello(lane, &hello->message);
 		ivp_lane_wipe_token(lane);
 		lane->their_state = IVP_STATE_OPEN;
 		ivp_lane_state(lane, IVP_STATE_OPEN);
@@ -362,22 +362,25 @@ int ivp_accept(struct ivp_lane **lane, struct ivp_listener *listener, struct ivp
 {
 	int64_t deadline = ivp_deadline(listener->options.wait_ms);
 	struct ivp_doze doze = {.longest_us = LOOK_US};
-	struct ivp_message hello;
-	u64 epoch;
+	struct ivp_heard hello;
+	bool more = true;
 	u32 index;
 	int ret;
 
-	listener->scanned = 0;
+	/* One hello a turn: clients that come to nothing, however many, keep nobody from looking at the clock. */
 	for (;;) {
-		if (knocked(listener, ivp_now()))
-			while (find_hello(listener, &index, &hello, &epoch)) {
-				ret = serve(listener, index, &hello, epoch, lane, err);
-				if (ret != -EAGAIN)
-					return ret;
-			}
+		if (knocked(listener, ivp_now()) || more) {
+			more = find_hello(listener, &index, &hello);
+			ret = more ? serve(listener, index, &hello, lane, err) : -EAGAIN;
+			if (ret != -EAGAIN)
+				return ret;
+		}
 		ret = check_listener(listener, deadline, err);
 		if (ret)
 			return ret;
-		rest(listener, &doze);
+		if (more)
+			ivp_doze(&doze);
+		else
+			rest(listener, &doze);
 	}
 }

@@ -104,7 +104,7 @@ static void a_file_too_small_is_refused(void **state)
 	assert_int_equal(truncate(place.file, 0), 0);
 	open_is_refused(-EMEDIUMTYPE);
 	assert_int_equal(truncate(place.file, IVP_REGION_MIN - 1), 0);
-	assert_int_equal(try_open(place.file, 0, 0), -EINVAL);
+	assert_int_equal(try_open(place.file, 0, 0), -EUCLEAN);
 	assert_non_null(strstr(err.text, "45056"));
 }
 
@@ -146,7 +146,7 @@ static void damage_shows_in_the_checksum(void **state)
 {
 	(void)state;
 	lay_and(as_damaged, false);
-	assert_int_equal(try_open(place.file, IVP_OPEN_READ_ONLY, 0), -EINVAL);
+	assert_int_equal(try_open(place.file, IVP_OPEN_READ_ONLY, 0), -EUCLEAN);
 }
 
 static void a_damaged_region_is_laid_out_by_who_is_alone(void **state)
@@ -163,7 +163,7 @@ static void a_damaged_region_in_use_is_refused_and_kept(void **state)
 
 	(void)state;
 	place_write(&place, offsetof(struct ivp_superblock, lanes), "\xff", 1);
-	assert_int_equal(try_open(place.file, 0, 0), -EINVAL);
+	assert_int_equal(try_open(place.file, 0, 0), -EUCLEAN);
 	ivp_region_close(user);
 	region = place_open(&place, 0);
 }
@@ -177,7 +177,7 @@ static void impossible_geometry_with_a_right_checksum_is_damage(void **state)
 {
 	(void)state;
 	lay_and(as_ring_beyond, true);
-	assert_int_equal(try_open(place.file, IVP_OPEN_READ_ONLY, 0), -EINVAL);
+	assert_int_equal(try_open(place.file, IVP_OPEN_READ_ONLY, 0), -EUCLEAN);
 }
 
 static void a_magic_alone_is_damage(void **state)
