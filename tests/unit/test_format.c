@@ -104,7 +104,7 @@ static void a_file_too_small_is_refused(void **state)
 	assert_int_equal(truncate(place.file, 0), 0);
 	open_is_refused(-EMEDIUMTYPE);
 	assert_int_equal(truncate(place.file, IVP_REGION_MIN - 1), 0);
-	assert_int_equal(try_open(place.file, 0, 0), -EUCLEAN);
+	assert_int_equal(try_open(place.file, 0, 0), -EINVAL);
 	assert_non_null(strstr(err.text, "45056"));
 }
 
