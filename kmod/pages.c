@@ -145,7 +145,7 @@ static bool wait_idle(struct ivshmem_pages *p)
 	while (!idle(p)) {
 		if (time_after(jiffies, deadline))
 			return false;
-		msleep(5);
+		msleep(20);
 	}
 	return true;
 }

@@ -40,30 +40,32 @@ const char *ivshmem_sysfs_reason(const struct ivshmem_device *ivd)
 	return words[ivd->region.reason];
 }
 
+static struct ivshmem_device *of(struct device *dev)
+{
+	return container_of(dev, struct ivshmem_device, dev);
+}
+
 #define ATTRIBUTE(name, format, value)                                                                                 \
 	static ssize_t name##_show(struct device *dev, struct device_attribute *attr, char *buf)                       \
 	{                                                                                                              \
-		struct ivshmem_device *ivd = container_of(dev, struct ivshmem_device, dev);                            \
-                                                                                                                       \
 		return sysfs_emit(buf, format "\n", value);                                                            \
 	}                                                                                                              \
 	static DEVICE_ATTR_RO(name)
 
-ATTRIBUTE(size, "%llu", ivd->region.size);
-ATTRIBUTE(model, "%s", ivshmem_sysfs_model(ivd));
-ATTRIBUTE(cache, "%s", ivshmem_sysfs_cache(ivd));
-ATTRIBUTE(cache_reason, "%s", ivshmem_sysfs_reason(ivd));
-ATTRIBUTE(ivposition, "%u", ivd->ivposition);
-ATTRIBUTE(vectors, "%u", ivd->vectors);
-ATTRIBUTE(index, "%u", ivd->index);
+ATTRIBUTE(size, "%llu", of(dev)->region.size);
+ATTRIBUTE(model, "%s", ivshmem_sysfs_model(of(dev)));
+ATTRIBUTE(cache, "%s", ivshmem_sysfs_cache(of(dev)));
+ATTRIBUTE(cache_reason, "%s", ivshmem_sysfs_reason(of(dev)));
+ATTRIBUTE(ivposition, "%u", of(dev)->ivposition);
+ATTRIBUTE(vectors, "%u", of(dev)->vectors);
+ATTRIBUTE(index, "%u", of(dev)->index);
 
 /* Without colons, unlike the PCI address: udev makes the name of a link from it, and some programs split paths at colons. */
 static ssize_t slot_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	struct ivshmem_device *ivd = container_of(dev, struct ivshmem_device, dev);
 	char slot[IVSHMEM_SLOT_MAX];
 
-	memcpy(slot, ivd->slot, sizeof(slot));
+	memcpy(slot, of(dev)->slot, sizeof(slot));
 	strreplace(slot, ':', '-');
 	return sysfs_emit(buf, "%s\n", slot);
 }
