@@ -17,7 +17,8 @@
  *
  * Structures have the same layout for 32-bit and 64-bit callers. A caller sets argsz to the size of the structure it was
  * compiled with, and clears everything else it does not set; an unknown flag or a reserved field that is not zero is
- * EINVAL. The driver fills at most argsz bytes, so programs and drivers of different ages get along.
+ * EINVAL, and so is an argsz above a page. The driver fills at most argsz bytes and does not look at the size that is
+ * part of a command's number, so programs and drivers of different ages get along.
  */
 #ifndef _UAPI_LINUX_IVSHMEM_H
 #define _UAPI_LINUX_IVSHMEM_H
