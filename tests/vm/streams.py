@@ -16,7 +16,7 @@ def start_udev(vm):
 
 def make_file(vm, path, size=8 * M):
     """Random bytes in a guest's file; returns their digest."""
-    vm.sh(f'head -c {size} /dev/urandom > {path} && chmod 644 {path}', 120)
+    vm.sh(f'dd if=/dev/urandom of={path} bs=1M count={size} iflag=count_bytes,fullblock && chmod 644 {path}', 120)
     return guest_digest(vm, path)
 
 
