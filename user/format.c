@@ -116,6 +116,9 @@ static int agree_alone(struct ivp_region *region, struct ivp_error *err)
 
 	if ((ret == -ENODATA || ret == -EUCLEAN) && region->address.backing == IVP_BACKING_FILE)
 		ret = lay(region, 0, 0, err);
+	/* Nobody asked for a number of lanes here: it is the region that is too small. */
+	if (ret == -EINVAL && err)
+		err->kind = IVP_FAIL_NO_REGION;
 	/* Becomes a lock for reading at once, with no moment in which there is none. */
 	if (!ret)
 		ret = ivp_locks_take_read(region->lock_fd, IVP_LOCK_FORMAT);
