@@ -67,6 +67,41 @@ for part in superblock slots halves rings all; do
 	check 'laid out anew it is as good as new' again
 done
 
+# Contents alone, with every record's header as it was: only the digest can tell. The ring is full, and stands still, for the
+# receiver's output is not read.
+stand_still() {
+	local before=-1 now=-2
+	until [ "$before" = "$now" ] && [ "$now" -gt 65536 ]; do
+		before=$now
+		now=$("$IVPIPE" info --json "$region" | sed -n 's/.*"sent": \([0-9]*\).*/\1/p' | sort -n | tail -n 1)
+	done
+}
+change_contents() {
+	python3 - "$region" <<'PYTHON'
+import mmap, sys
+with open(sys.argv[1], 'r+b') as f, mmap.mmap(f.fileno(), 0) as m:
+    at = m.find(b'A' * 256)
+    assert at >= 0
+    while at >= 0:
+        m[at + 100] ^= 1
+        at = m.find(b'A' * 256, at + 256)
+PYTHON
+}
+head -c 1M /dev/zero | tr '\0' A >"$work/letters"
+mkfifo "$work/unread"
+exec 8<>"$work/unread"
+into recv "$work/unread" "$IVPIPE" recv -r "$region" 8>&-
+start send "$IVPIPE" send -r "$region" "$work/letters" 8>&-
+stand_still
+check 'contents of a full ring are changed' change_contents
+cat <&8 >/dev/null 8>&- &
+reader=$!
+check 'the receiver knows' ends recv 7
+check 'and says so' one_line recv digest
+check 'the sender is told' ends send 7
+kill "$reader"
+exec 8>&-
+
 # Left behind by who knows whom: a believable superblock, and random bytes in all that follows.
 rm -f "$work/target" "$region"
 "$IVPIPE" format -q --create --size 1M "$region"
