@@ -77,6 +77,22 @@ static int allocate(struct ivp_region *region, u64 len, struct ivp_error *err)
 			region->address.path, strerror(errno), (unsigned long long)len);
 }
 
+static int no_geometry(struct ivp_region *region, u32 lanes, u32 sides, struct ivp_error *err)
+{
+	const char *path = region->address.path;
+
+	if (!sides)
+		sides = 2;
+	if (sides > IVP_SIDES_MAX || lanes > IVP_LANES_MAX || lanes % sides)
+		return ivp_fail(
+			err, IVP_FAIL_USAGE, -EINVAL,
+			"%s: %u lanes for %u sides: at most %u lanes and %u sides, and as many lanes for each side",
+			path, lanes, sides, IVP_LANES_MAX, IVP_SIDES_MAX);
+	return ivp_fail(err, IVP_FAIL_USAGE, -EINVAL, "%s: %llu bytes are too few for %s: it takes %llu", path,
+			(unsigned long long)region->size, lanes ? "that many lanes" : "a region",
+			(unsigned long long)ivp_superblock_smallest(lanes, sides));
+}
+
 /* The magic goes first and comes last, so that nobody believes what is between. */
 static int lay(struct ivp_region *region, u32 lanes, u32 sides, struct ivp_error *err)
 {
@@ -85,10 +101,7 @@ static int lay(struct ivp_region *region, u32 lanes, u32 sides, struct ivp_error
 	int ret = ivp_superblock_lay(&sb, region->size, lanes, sides);
 
 	if (ret)
-		return ivp_fail(err, IVP_FAIL_USAGE, ret,
-				"%s: %llu bytes are too few for that many lanes: it takes %llu", region->address.path,
-				(unsigned long long)region->size,
-				(unsigned long long)ivp_superblock_smallest(lanes, sides));
+		return no_geometry(region, lanes, sides, err);
 	ret = allocate(region, sb.lanes_offset + sb.lanes * sb.lane_stride, err);
 	if (!ret)
 		ret = ivp_random_id(&sb.format_id, err);
