@@ -161,7 +161,7 @@ static void orphans_reap(struct work_struct *work)
 	struct ivshmem_pages *p, *next;
 
 	mutex_lock(&orphans_lock);
-	list_for_each_entry_safe (p, next, &orphans, orphan) {
+	list_for_each_entry_safe(p, next, &orphans, orphan) {
 		if (!idle(p))
 			continue;
 		list_del(&p->orphan);
