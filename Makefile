@@ -16,8 +16,8 @@ all: modules user ## module and programs
 modules: need-headers ## kmod/ivshmem.ko; KVER= or KDIR= choose the kernel, W=1 C=1 its checks
 	+$(KBUILD) modules
 
-modules_install: need-headers ## the module into /lib/modules (INSTALL_MOD_PATH=)
-	+$(KBUILD) INSTALL_MOD_DIR=updates modules_install
+modules_install: need-headers ## the module into /lib/modules (INSTALL_MOD_PATH=), without debugging information
+	+$(KBUILD) INSTALL_MOD_DIR=updates INSTALL_MOD_STRIP=1 modules_install
 
 user: ## library and ivpipe
 	+$(MAKE) -C user
