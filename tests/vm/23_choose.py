@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""Several devices in one guest, and the ways to name one; and a user who may not."""
+from scenario import M, Scenario
+from streams import ToHost, start_udev
+from vm import KVM_USER, NO_GROUP_USER
+
+with Scenario('which region: auto, the environment, the link by slot') as t:
+    first, second = t.region(16 * M), t.region(4 * M)
+    vm = t.boot([first, second])
+    start_udev(vm)
+    status, output = vm.run('ivpipe send --wait 1s /etc/passwd', user=KVM_USER)
+    t.equal(status, 3, 'auto does not guess between two devices')
+    t.check('ivshmem0' in output and 'ivshmem1' in output, 'it lists them', output)
+
+    by_size = dict(line.split() for line in
+                   vm.sh('cd /sys/class/ivshmem; for n in *; do echo $(cat $n/size) $n; done').splitlines())
+    name = by_size[str(second.size)]
+    slot = vm.sh(f'cat /sys/class/ivshmem/{name}/slot')
+    ToHost(t, vm, second, node=f'/dev/ivshmem/by-slot/{slot}', size=M).check('by the link that names the slot')
+
+    target = f'{t.work}/got'
+    host = t.ivpipe('recv', '-r', second.path, '-o', target)
+    status, output = vm.run(f'IVPIPE_REGION=/dev/{name} ivpipe-static send /etc/passwd', user=KVM_USER)
+    t.equal((status, host.wait()), (0, 0), 'by the environment, with the static helper')
+    with open(target, encoding='utf-8') as f:
+        t.equal(f.read().strip(), vm.sh('cat /etc/passwd'), 'the file is whole')
+
+    status, output = vm.run(f'ivpipe send -r /dev/{name} --wait 1s /etc/passwd', user=NO_GROUP_USER)
+    t.equal(status, 4, 'a user without the group: code 4')
+    status, output = vm.run('ivpipe send -r /dev/ivshmem9 --wait 1s /etc/passwd', user=KVM_USER)
+    t.equal(status, 3, 'a node that is not there: code 3')
+    status, output = vm.run(f'ivpipe send -r /dev/{name} -s nobody --wait 1s /etc/passwd', user=KVM_USER)
+    t.equal(status, 5, 'a service that nobody offers: code 5')
+    vm.finish_and_stop()
