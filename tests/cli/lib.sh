@@ -26,7 +26,7 @@ failures=0
 cleanup() {
 	local pid
 	for pid in "${pids[@]}"; do
-		kill -9 "$pid" 2>/dev/null
+		kill -9 -- "-$pid" 2>/dev/null
 	done
 	wait 2>/dev/null
 	rm -rf "$work" "$region" "$region".*
@@ -67,12 +67,12 @@ done_testing() {
 }
 
 # start NAME COMMAND...: in the background, as NAME; its output is in $work/NAME.out and .err. A signal that the shell made
-# background jobs ignore is as in a terminal.
+# background jobs ignore is as in a terminal. A session of its own, so that what it started can be ended with it.
 start() {
 	local name=$1
 	shift
 	: >"$work/$name.err"
-	env --default-signal=INT,QUIT "$@" >"$work/$name.out" 2>"$work/$name.err" &
+	setsid env --default-signal=INT,QUIT "$@" >"$work/$name.out" 2>"$work/$name.err" &
 	pids[$name]=$!
 }
 
@@ -81,7 +81,7 @@ into() {
 	local name=$1 file=$2
 	shift 2
 	: >"$work/$name.err"
-	env --default-signal=INT,QUIT "$@" >"$file" 2>"$work/$name.err" &
+	setsid env --default-signal=INT,QUIT "$@" >"$file" 2>"$work/$name.err" &
 	pids[$name]=$!
 }
 
@@ -92,7 +92,7 @@ finish() {
 		wait "$pid"
 		code=$?
 	else
-		kill -9 "$pid"
+		kill -9 -- "-$pid"
 		wait "$pid"
 		code=124
 	fi
