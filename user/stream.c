@@ -35,17 +35,6 @@ void ivp_stream_free(struct ivp_lane *lane)
 	lane->digest = NULL;
 }
 
-static int broken(struct ivp_lane *lane, struct ivp_error *err)
-{
-	int ret = ivp_lane_look(lane, err);
-
-	if (!ret)
-		ret = ivp_region_check(lane->region, err);
-	return ret ? ret
-		   : ivp_fail(err, IVP_FAIL_DAMAGED, -EPROTO, "lane %u: the peer's ring is damaged: protocol violated",
-			      lane->index);
-}
-
 static bool has_room(struct ivp_lane *lane)
 {
 	u64 len = lane->tx.piece - IVP_RECORD_HEADER;
@@ -96,6 +85,18 @@ static int why_stop(struct ivp_lane *lane, unsigned int what, struct ivp_error *
 		return 0;
 	return ivp_fail(err, IVP_FAIL_PEER_GONE, -EPIPE, "lane %u: the other side closed the lane before the end",
 			lane->index);
+}
+
+/* A ring that makes no sense: perhaps only because its sender gave up and wiped it, and then that is the reason. */
+static int broken(struct ivp_lane *lane, struct ivp_error *err)
+{
+	int ret = why_stop(lane, 0, err);
+
+	if (!ret)
+		ret = ivp_region_check(lane->region, err);
+	return ret ? ret
+		   : ivp_fail(err, IVP_FAIL_DAMAGED, -EPROTO, "lane %u: the peer's ring is damaged: protocol violated",
+			      lane->index);
 }
 
 /* One look. 1: there is what was waited for; 0: not yet; or why there never will be. */
