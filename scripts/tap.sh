@@ -11,6 +11,7 @@ TAP_LAST=
 # failed counts as one failure, and one that printed no TAP as one check.
 tap_add() {
 	local passed failed skipped
+	[ -f "$2" ] || die "nothing kept what $1 printed: $2"
 	skipped=$(grep -ciE '^ok .*# skip' "$2" || true)
 	passed=$(($(grep -cE '^ok\b' "$2" || true) - skipped))
 	failed=$(grep -cE '^not ok\b' "$2" || true)
