@@ -24,17 +24,17 @@ suite_write_conf() {
 	END
 }
 
-# suite_open SUITE: from here on apt knows that suite and nothing else, neither the system's sources nor what is installed.
+# suite_open SUITE [ARCHS]: from here on apt knows that suite and nothing else, neither the system's sources nor what is installed.
 # Package lists are at most a day old. Holds a lock until the caller ends; false when there are no fresh lists.
 suite_open() {
-	local apt=$CACHE/apt/$1 part=debian
+	local apt=$CACHE/apt/$1 part=debian archs=${2:-amd64,arm64}
 	[ -e "$KEYRING" ] || die 'no keys to check packages with; type: apt-get install debian-archive-keyring'
 	case $1 in *-security) part=debian-security ;; esac
 	mkdir -p "$apt"
 	exec 9>"$apt/lock"
 	flock -w 900 9 || die "another download from $1 does not end"
 	suite_write_conf "$apt"
-	echo "deb [arch=amd64,arm64 signed-by=$KEYRING] $MIRROR/$part $1 main" >"$apt/sources.list"
+	echo "deb [arch=$archs signed-by=$KEYRING] $MIRROR/$part $1 main" >"$apt/sources.list"
 	export APT_CONFIG=$apt/conf
 	[ -z "$(find "$apt/updated" -mmin -1440 2>/dev/null)" ] || return 0
 	timeout 180 apt-get -qq -o APT::Update::Error-Mode=any update </dev/null >&2 || return 1
