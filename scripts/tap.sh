@@ -8,7 +8,7 @@ TAP_SKIPPED=0
 TAP_LAST=
 
 # tap_add NAME FILE STATUS: what a part printed, and how it ended. One that ended badly without a line that says what
-# failed counts as one failure, and one that printed no TAP as one check.
+# failed counts as one failure, and so does one that checked nothing.
 tap_add() {
 	local passed failed skipped
 	[ -f "$2" ] || die "nothing kept what $1 printed: $2"
@@ -19,7 +19,8 @@ tap_add() {
 		failed=1
 		echo "not ok - $1 ended with status $3"
 	elif [ $((passed + failed + skipped)) = 0 ]; then
-		passed=1
+		failed=1
+		echo "not ok - $1 checked nothing"
 	fi
 	TAP_PASSED=$((TAP_PASSED + passed))
 	TAP_FAILED=$((TAP_FAILED + failed))
