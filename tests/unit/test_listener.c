@@ -257,9 +257,8 @@ struct liar {
 	struct ivp_message hello;
 };
 
-static void liar_make(struct liar *liar, struct ivp_region *region)
+static void liar_make_on(struct liar *liar, struct ivp_region *region, u32 index)
 {
-	u32 index = region->side ? region->sb.lanes - 1 : 0;
 	struct ivp_announced target;
 	struct ivp_expect knows = {.sb = &region->sb, .lane = index};
 
@@ -270,6 +269,11 @@ static void liar_make(struct liar *liar, struct ivp_region *region)
 	knows.service = target.service;
 	ivp_message_begin(&liar->hello, IVP_MESSAGE_HELLO, &knows, region->side);
 	assert_int_equal(ivp_lane_hide_token(liar->lane, &liar->hello, IVP_TOKEN_DEFAULT, &err), 0);
+}
+
+static void liar_make(struct liar *liar, struct ivp_region *region)
+{
+	liar_make_on(liar, region, region->side ? region->sb.lanes - 1 : 0);
 }
 
 static u32 their_state(const struct liar *liar)
@@ -549,6 +553,47 @@ static void a_client_that_never_says_ready_is_given_up(void **state)
 	ivp_listener_close(listener);
 }
 
+/* Says hello on each of its lanes, and when it is welcomed gives up and says another. */
+static void storm_on(struct liar *liar)
+{
+	struct ivp_half *half = liar->lane->mine;
+
+	if (ivp_load32(&half->state) == IVP_STATE_HELLO && their_state(liar) != IVP_STATE_WELCOME)
+		return;
+	ivp_store32_release(&half->state, IVP_STATE_CLOSED);
+	liar->hello.epoch++;
+	liar->lane->epoch = liar->hello.epoch;
+	ivp_store64_release(&half->epoch, liar->hello.epoch);
+	ivp_lane_say(liar->lane, &liar->hello, IVP_STATE_HELLO);
+}
+
+static void a_storm_of_hellos_does_not_outlast_the_deadline(void **state)
+{
+	struct ivp_lane_options options = pair_options();
+	struct ivp_listener *listener;
+	struct accepting accepting;
+	struct liar liars[4];
+
+	(void)state;
+	options.wait_ms = 100;
+	listener = listen_with(&options);
+	for (u32 i = 0; i < ARRAY_SIZE(liars); i++)
+		liar_make_on(&liars[i], here, i);
+	for (u32 i = 0; i < ARRAY_SIZE(liars); i++)
+		storm_on(&liars[i]);
+	accept_begin(&accepting, listener);
+	for (int64_t end = ivp_now() + 3000; !atomic_load(&accepting.done) && ivp_now() < end;)
+		for (u32 i = 0; i < ARRAY_SIZE(liars); i++)
+			storm_on(&liars[i]);
+	bool in_time = atomic_load(&accepting.done);
+	for (u32 i = 0; i < ARRAY_SIZE(liars); i++)
+		ivp_lane_close(liars[i].lane);
+	pthread_join(accepting.thread, NULL);
+	assert_true(in_time);
+	assert_int_equal(accepting.ret, -ETIMEDOUT);
+	ivp_listener_close(listener);
+}
+
 static void state_after_hello(u32 nonsense, int number)
 {
 	struct ivp_listener *listener = listen_for(NULL);
@@ -625,6 +670,7 @@ int main(void)
 		TEST(random_contents_are_no_clients),
 		TEST(a_client_that_died_after_its_hello_is_passed_over),
 		TEST(a_client_that_never_says_ready_is_given_up),
+		TEST(a_storm_of_hellos_does_not_outlast_the_deadline),
 		TEST(a_state_that_no_client_has_is_refused),
 		TEST(a_ready_that_was_never_written_is_refused),
 		TEST(a_client_that_refuses_the_welcome_says_why),
