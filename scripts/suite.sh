@@ -48,7 +48,7 @@ suite_knows() {
 
 # suite_version PACKAGE[:ARCH]: as a part of a file name.
 suite_version() {
-	apt-cache show "$1" | awk '/^Version:/ && !n++ { gsub(":", "%3a", $2); print $2 }'
+	apt-cache show "$1" | awk '/^Version:/ && !n++ { gsub(":", "-", $2); print $2 }'
 }
 
 # suite_unpack DIR PACKAGE[:ARCH]...: into an empty directory, but for a kernel's many modules, which nobody here needs.
@@ -60,7 +60,7 @@ suite_unpack() {
 	mkdir -p "$dir"
 	for deb in "$dir.debs"/*.deb; do
 		dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$dir" --exclude='./lib/modules/*/kernel' \
-			--exclude='./usr/lib/modules/*/kernel' --exclude='*/System.map*' --exclude='./usr/share'
+			--exclude='./usr/lib/modules/*/kernel' --exclude='*/System.map*' --exclude='./usr/share/*'
 	done
 	rm -r "$dir.debs"
 }
