@@ -180,14 +180,13 @@ int ivp_pump_send(struct pump *pump, struct ivp_error *err)
 	return ret;
 }
 
-static int write_all(struct pump *pump, const char *from, size_t len, bool blocks, struct ivp_error *err)
+/* A write that blocks is woken by a signal, and what else happens meanwhile does not concern it. */
+static int write_all(struct pump *pump, const char *from, size_t len, struct ivp_error *err)
 {
 	while (len) {
-		int ret = blocks ? await(pump, POLLOUT, err) : 0;
-		ssize_t put = ret ? 0 : write(pump->fd, from, len);
+		ssize_t put = write(pump->fd, from, len);
+		int ret = 0;
 
-		if (ret)
-			return ret;
 		if (put < 0 && errno == EPIPE)
 			pump->closed = true;
 		if (put < 0 && errno == EINTR && cancelled(pump))
@@ -195,8 +194,10 @@ static int write_all(struct pump *pump, const char *from, size_t len, bool block
 		if (put < 0 && errno != EINTR && errno != EAGAIN)
 			return failed(pump, err);
 		if (put < 0 && errno == EAGAIN)
-			blocks = true;
-		if (put <= 0)
+			ret = await(pump, POLLOUT, err);
+		if (ret)
+			return ret;
+		if (put < 0)
 			continue;
 		from += put;
 		len -= (size_t)put;
@@ -205,7 +206,7 @@ static int write_all(struct pump *pump, const char *from, size_t len, bool block
 }
 
 /* Straight from the ring: no digest covers this. */
-static ssize_t recv_in_place(struct pump *pump, bool blocks, struct ivp_error *err)
+static ssize_t recv_in_place(struct pump *pump, struct ivp_error *err)
 {
 	const void *span;
 	size_t len;
@@ -215,24 +216,24 @@ static ssize_t recv_in_place(struct pump *pump, bool blocks, struct ivp_error *e
 		return ret;
 	if (!len)
 		return ivp_lane_read(pump->lane, NULL, 0, err);
-	ret = write_all(pump, span, len, blocks, err);
+	ret = write_all(pump, span, len, err);
 	if (!ret)
 		ret = ivp_lane_consume(pump->lane, len, err);
 	return ret ? ret : (ssize_t)len;
 }
 
-static ssize_t recv_copied(struct pump *pump, void *buffer, bool blocks, struct ivp_error *err)
+static ssize_t recv_copied(struct pump *pump, void *buffer, struct ivp_error *err)
 {
 	ssize_t got = ivp_lane_read(pump->lane, buffer, PIECE, err);
-	int ret = got > 0 ? write_all(pump, buffer, (size_t)got, blocks, err) : 0;
+	int ret = got > 0 ? write_all(pump, buffer, (size_t)got, err) : 0;
 
 	return ret ? ret : got;
 }
 
-static ssize_t recv_piece(struct pump *pump, void *buffer, bool blocks, struct ivp_error *err)
+static ssize_t recv_piece(struct pump *pump, void *buffer, struct ivp_error *err)
 {
 	for (;;) {
-		ssize_t got = buffer ? recv_copied(pump, buffer, blocks, err) : recv_in_place(pump, blocks, err);
+		ssize_t got = buffer ? recv_copied(pump, buffer, err) : recv_in_place(pump, err);
 		int ret;
 
 		if (got != -EAGAIN)
@@ -245,14 +246,13 @@ static ssize_t recv_piece(struct pump *pump, void *buffer, bool blocks, struct i
 
 int ivp_pump_recv(struct pump *pump, struct ivp_error *err)
 {
-	bool blocks = may_block(pump->fd);
 	void *buffer = pump->digest ? malloc(PIECE) : NULL;
 	ssize_t got;
 	int ret;
 
 	if (pump->digest && !buffer)
 		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
-	while ((got = recv_piece(pump, buffer, blocks, err)) > 0 && !cancelled(pump))
+	while ((got = recv_piece(pump, buffer, err)) > 0 && !cancelled(pump))
 		moved(pump, (size_t)got);
 	ret = got > 0 ? interrupted(err) : (int)got;
 	if (ret)

@@ -14,7 +14,7 @@ static u32 align_for(u64 size)
 /* Rings that stay in a cache beat larger ones, and many lanes beat few: so they grow slowly with the region. */
 static u64 ring_for(u64 size)
 {
-	if (size >= 256 * MiB)
+	if (size >= 64 * MiB)
 		return 512 * KiB;
 	if (size >= 16 * MiB)
 		return 256 * KiB;
