@@ -34,6 +34,7 @@ struct search {
 	struct seen slots[SLOTS];
 	struct seen lanes[IVP_LANES_MAX]; /* server ends */
 	struct ivp_announced target;
+	bool busy; /* somebody listens for the service, but had no time for us */
 };
 
 static void watch(struct seen *seen, u64 id, u32 beat, int64_t now)
@@ -56,6 +57,9 @@ static int judge(struct search *search, const struct ivp_announced *announced, i
 	watch(seen, announced->id, announced->beat, now);
 	if (announced->local)
 		return worth;
+	/* Our own side runs on this kernel: without its lock it is dead, whatever it says. */
+	if (announced->side == search->region->side)
+		return -1;
 	if (now - seen->since > WATCH_MS)
 		return -1;
 	return seen->moved ? worth : 0;
@@ -68,6 +72,7 @@ static bool find_listener(struct search *search)
 	bool undecided = false;
 	int best = 0;
 
+	search->busy = false;
 	for (u32 side = 0; side < search->region->sb.sides; side++)
 		for (u32 number = 0; number < IVP_SLOTS_PER_SIDE; number++) {
 			struct ivp_announced announced;
@@ -78,7 +83,8 @@ static bool find_listener(struct search *search)
 				continue;
 			worth = judge(search, &announced, now);
 			undecided = undecided || !worth;
-			if (worth <= best)
+			search->busy = search->busy || (worth > 0 && announced.busy);
+			if (worth <= best || announced.busy)
 				continue;
 			best = worth;
 			search->target = announced;
@@ -209,7 +215,7 @@ static bool listener_left(const struct search *search)
 	struct ivp_announced now;
 
 	return !ivp_listener_read(search->region, search->target.side, search->target.number, &now) ||
-	       now.id != search->target.id;
+	       now.id != search->target.id || now.busy;
 }
 
 /* -EAGAIN: the listener is gone, or serves somebody else now. */
@@ -304,7 +310,6 @@ static int search_init(struct search *search, struct ivp_region *region, const s
 static int connect_loop(struct search *search, struct ivp_lane **lane, struct ivp_error *err)
 {
 	struct ivp_doze doze = {.longest_us = 20000};
-	bool busy = false;
 	int ret;
 
 	for (;;) {
@@ -312,7 +317,7 @@ static int connect_loop(struct search *search, struct ivp_lane **lane, struct iv
 			ret = attempt(search, lane, err);
 			if (ret != -EAGAIN)
 				return ret;
-			busy = true;
+			search->busy = true;
 		}
 		ret = ivp_region_check(search->region, err);
 		if (ret)
@@ -320,12 +325,14 @@ static int connect_loop(struct search *search, struct ivp_lane **lane, struct iv
 		if (ivp_region_cancelled(search->region))
 			return ivp_fail(err, IVP_FAIL_GENERAL, -EINTR, "interrupted");
 		if (ivp_now() >= search->deadline)
-			return busy ? ivp_fail(err, IVP_FAIL_NO_PEER, -ETIMEDOUT,
-					       "%s: the listener for '%s' serves others, or all lanes of side %u are "
-					       "taken",
-					       search->region->address.path, (const char *)search->service,
-					       search->region->side)
-				    : nobody(search, err);
+			return search->busy
+				       ? ivp_fail(
+						 err, IVP_FAIL_NO_PEER, -ETIMEDOUT,
+						 "%s: the listener for '%s' serves others, or all lanes of side %u are "
+						 "taken",
+						 search->region->address.path, (const char *)search->service,
+						 search->region->side)
+				       : nobody(search, err);
 		ivp_doze(&doze);
 	}
 }

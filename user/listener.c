@@ -32,6 +32,7 @@ static bool slot_read(struct ivp_slot __shm *slot, struct ivp_announced *announc
 {
 	announced->id = ivp_load64_acquire(&slot->id);
 	announced->beat = ivp_load32(&slot->beat);
+	announced->busy = ivp_load32(&slot->busy);
 	ivp_copy_from(announced->service, slot->service, IVP_SERVICE_BYTES);
 	return announced->id && ivp_service_valid(announced->service);
 }
@@ -105,6 +106,7 @@ static int announce(struct ivp_listener *listener, struct ivp_error *err)
 	if (ret)
 		return ret;
 	ivp_store64_release(&slot->id, 0);
+	ivp_store32(&slot->busy, 1);
 	ivp_copy_to(slot->service, listener->service, IVP_SERVICE_BYTES);
 	listener->knock = ivp_load32(&slot->accept);
 	ret = ivp_beat_add(listener->region->beat, &slot->beat);
@@ -358,7 +360,7 @@ static void rest(struct ivp_listener *listener, struct ivp_doze *doze)
 		ivp_word_sleep(&listener->slot->accept, listener->knock, LOOK_US / 1000);
 }
 
-int ivp_accept(struct ivp_lane **lane, struct ivp_listener *listener, struct ivp_error *err)
+static int accept_one(struct ivp_lane **lane, struct ivp_listener *listener, struct ivp_error *err)
 {
 	int64_t deadline = ivp_deadline(listener->options.wait_ms);
 	struct ivp_doze doze = {.longest_us = LOOK_US};
@@ -383,4 +385,15 @@ int ivp_accept(struct ivp_lane **lane, struct ivp_listener *listener, struct ivp
 		else
 			rest(listener, &doze);
 	}
+}
+
+/* Between calls the caller is with a client, and says so: who comes then waits for his turn. */
+int ivp_accept(struct ivp_lane **lane, struct ivp_listener *listener, struct ivp_error *err)
+{
+	int ret;
+
+	ivp_store32_release(&listener->slot->busy, 0);
+	ret = accept_one(lane, listener, err);
+	ivp_store32_release(&listener->slot->busy, 1);
+	return ret;
 }

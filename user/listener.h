@@ -10,6 +10,7 @@ struct ivp_announced {
 	u64 id; /* 0: free */
 	u32 side, number, beat;
 	bool local; /* its lock is held on this kernel */
+	bool busy;  /* it serves somebody, and will be back */
 	u8 service[IVP_SERVICE_BYTES];
 };
 

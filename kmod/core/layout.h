@@ -64,7 +64,7 @@ ivp_assert(sizeof(struct ivp_superblock) == 256);
 struct ivp_slot {
 	u64 id; /* random; 0: free. Written last */
 	u32 beat;
-	u32 reserved0;
+	u32 busy;                      /* 1: serves somebody just now and takes nobody else; ask again later */
 	u8 service[IVP_SERVICE_BYTES]; /* NUL-padded */
 	u8 reserved1[80];
 	u32 accept; /* a client that said hello stores a fresh random number here */
@@ -72,6 +72,7 @@ struct ivp_slot {
 };
 
 ivp_assert(offsetof(struct ivp_slot, beat) == 8);
+ivp_assert(offsetof(struct ivp_slot, busy) == 12);
 ivp_assert(offsetof(struct ivp_slot, service) == 16);
 ivp_assert(offsetof(struct ivp_slot, accept) == IVP_LINE);
 ivp_assert(sizeof(struct ivp_slot) == 256);
