@@ -106,7 +106,7 @@ static int announce(struct ivp_listener *listener, struct ivp_error *err)
 	if (ret)
 		return ret;
 	ivp_store64_release(&slot->id, 0);
-	ivp_store32(&slot->busy, 1);
+	ivp_store32(&slot->busy, 0);
 	ivp_copy_to(slot->service, listener->service, IVP_SERVICE_BYTES);
 	listener->knock = ivp_load32(&slot->accept);
 	ret = ivp_beat_add(listener->region->beat, &slot->beat);
