@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* kmod/chardev.c: the calls of a file on a device whose memory is an allocation of its exact size. */
+#include <kunit/test.h>
+#include <linux/slab.h>
+
+#include "chardev.c"
+#include "fake.h"
+
+#define SIZE (3 * IVSHMEM_WINDOW / 2 + 100)
+
+struct scene {
+	struct ivshmem_device ivd;
+	struct file file;
+	loff_t pos;
+	u8 *bytes; /* for kernel copies of what users see */
+};
+
+static int init(struct kunit *test)
+{
+	struct scene *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->ivd.region.ram = kunit_kzalloc(test, SIZE, GFP_KERNEL);
+	s->bytes = kunit_kzalloc(test, SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, s->ivd.region.ram && s->bytes);
+	s->ivd.region.size = SIZE;
+	s->ivd.region.cache = IVSHMEM_CACHE_WRITE_BACK;
+	s->ivd.region.reason = IVSHMEM_REASON_SMALL;
+	init_rwsem(&s->ivd.lock);
+	init_waitqueue_head(&s->ivd.wait);
+	spin_lock_init(&s->file.f_lock);
+	s->file.private_data = &s->ivd;
+	test->priv = s;
+	fake_user_borrow();
+	return 0;
+}
+
+static void end(struct kunit *test)
+{
+	fake_user_return();
+}
+
+static void steps_end_at_windows(struct kunit *test)
+{
+	u64 pos = 77, left = 10 * IVSHMEM_WINDOW;
+	size_t n;
+
+	for (; left; pos += n, left -= n) {
+		n = step_size(pos, left);
+		KUNIT_ASSERT_GT(test, n, (size_t)0);
+		KUNIT_ASSERT_LE(test, n, left);
+		KUNIT_ASSERT_EQ(test, pos / IVSHMEM_WINDOW, (pos + n - 1) / IVSHMEM_WINDOW);
+	}
+	KUNIT_EXPECT_EQ(test, step_size(IVSHMEM_WINDOW - 1, SIZE_MAX), (size_t)1);
+	KUNIT_EXPECT_EQ(test, step_size(~0ULL, SIZE_MAX), (size_t)1);
+}
+
+static void fill(struct scene *s, u8 first)
+{
+	size_t i;
+
+	for (i = 0; i < SIZE; i++)
+		((u8 *)s->ivd.region.ram)[i] = (u8)(first + i / 7);
+}
+
+static void whole_file_read(struct kunit *test)
+{
+	struct scene *s = test->priv;
+
+	fill(s, 1);
+	KUNIT_EXPECT_EQ(test, ivshmem_read(&s->file, fake_user(), FAKE_USER_SIZE, &s->pos), (ssize_t)SIZE);
+	KUNIT_EXPECT_EQ(test, s->pos, (loff_t)SIZE);
+	KUNIT_ASSERT_EQ(test, copy_from_user(s->bytes, fake_user(), SIZE), 0UL);
+	KUNIT_EXPECT_EQ(test, memcmp(s->bytes, s->ivd.region.ram, SIZE), 0);
+	KUNIT_EXPECT_EQ(test, ivshmem_read(&s->file, fake_user(), 1, &s->pos), (ssize_t)0);
+}
+
+static void whole_file_written(struct kunit *test)
+{
+	struct scene *s = test->priv;
+
+	memset(s->bytes, 0x5a, SIZE);
+	KUNIT_ASSERT_EQ(test, copy_to_user(fake_user(), s->bytes, SIZE), 0UL);
+	KUNIT_EXPECT_EQ(test, ivshmem_write(&s->file, fake_user(), FAKE_USER_SIZE, &s->pos), (ssize_t)SIZE);
+	KUNIT_EXPECT_EQ(test, memcmp(s->bytes, s->ivd.region.ram, SIZE), 0);
+	KUNIT_EXPECT_EQ(test, ivshmem_write(&s->file, fake_user(), 1, &s->pos), (ssize_t)-ENOSPC);
+	KUNIT_EXPECT_EQ(test, ivshmem_write(&s->file, fake_user(), 0, &s->pos), (ssize_t)0);
+}
+
+static void odd_places(struct kunit *test)
+{
+	static const loff_t places[] = {0,        1,    4095,     IVSHMEM_WINDOW - 1, IVSHMEM_WINDOW,
+					SIZE - 1, SIZE, SIZE + 1, 1LL << 40,          S64_MAX};
+	struct scene *s = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(places); i++) {
+		ssize_t left = places[i] < SIZE ? SIZE - places[i] : 0, wanted = min_t(ssize_t, left, 70000);
+
+		s->pos = places[i];
+		KUNIT_EXPECT_EQ_MSG(test, ivshmem_read(&s->file, fake_user(), 70000, &s->pos), wanted, "at %llx",
+				    places[i]);
+		KUNIT_EXPECT_EQ(test, s->pos, places[i] + wanted);
+		s->pos = places[i];
+		KUNIT_EXPECT_EQ_MSG(test, ivshmem_write(&s->file, fake_user(), 70000, &s->pos), left ? wanted : -ENOSPC,
+				    "at %llx", places[i]);
+	}
+}
+
+static void lengths_without_measure(struct kunit *test)
+{
+	struct scene *s = test->priv;
+
+	KUNIT_EXPECT_EQ(test, ivshmem_read(&s->file, fake_user(), SIZE_MAX, &s->pos), (ssize_t)SIZE);
+	s->pos = 0;
+	KUNIT_EXPECT_EQ(test, ivshmem_write(&s->file, fake_user(), SIZE_MAX, &s->pos), (ssize_t)SIZE);
+}
+
+/* User memory that ends too early: what arrived before counts, and nothing if it was nothing. */
+static void user_memory_ends(struct kunit *test)
+{
+	struct scene *s = test->priv;
+	char __user *last = fake_user() + FAKE_USER_SIZE - IVSHMEM_WINDOW;
+
+	KUNIT_EXPECT_EQ(test, ivshmem_read(&s->file, last, SIZE, &s->pos), (ssize_t)IVSHMEM_WINDOW);
+	KUNIT_EXPECT_EQ(test, s->pos, (loff_t)IVSHMEM_WINDOW);
+	KUNIT_EXPECT_EQ(test, ivshmem_write(&s->file, last + IVSHMEM_WINDOW, 1, &s->pos), (ssize_t)-EFAULT);
+	KUNIT_EXPECT_EQ(test, ivshmem_read(&s->file, last + IVSHMEM_WINDOW - 1, 2, &s->pos), (ssize_t)-EFAULT);
+	KUNIT_EXPECT_EQ(test, ivshmem_read(&s->file, (char __user *)s->bytes, 1, &s->pos), (ssize_t)-EFAULT);
+	KUNIT_EXPECT_EQ(test, ivshmem_write(&s->file, (char __user *)s->bytes, 1, &s->pos), (ssize_t)-EFAULT);
+	KUNIT_EXPECT_EQ(test, s->pos, (loff_t)IVSHMEM_WINDOW);
+}
+
+static void seeking(struct kunit *test)
+{
+	struct scene *s = test->priv;
+
+	KUNIT_EXPECT_EQ(test, ivshmem_llseek(&s->file, 0, SEEK_END), (loff_t)SIZE);
+	KUNIT_EXPECT_EQ(test, ivshmem_llseek(&s->file, -1, SEEK_END), (loff_t)SIZE - 1);
+	KUNIT_EXPECT_EQ(test, ivshmem_llseek(&s->file, 1, SEEK_CUR), (loff_t)SIZE);
+	KUNIT_EXPECT_EQ(test, ivshmem_llseek(&s->file, 1, SEEK_CUR), (loff_t)-EINVAL);
+	KUNIT_EXPECT_EQ(test, ivshmem_llseek(&s->file, 1, SEEK_END), (loff_t)-EINVAL);
+	KUNIT_EXPECT_EQ(test, ivshmem_llseek(&s->file, -1, SEEK_SET), (loff_t)-EINVAL);
+	KUNIT_EXPECT_EQ(test, ivshmem_llseek(&s->file, S64_MAX, SEEK_SET), (loff_t)-EINVAL);
+	KUNIT_EXPECT_EQ(test, ivshmem_llseek(&s->file, S64_MIN, SEEK_CUR), (loff_t)-EINVAL);
+	KUNIT_EXPECT_EQ(test, ivshmem_llseek(&s->file, 0, 77), (loff_t)-EINVAL);
+	KUNIT_EXPECT_EQ(test, s->file.f_pos, (loff_t)SIZE);
+}
+
+static long info(struct scene *s, const struct ivshmem_info *in)
+{
+	if (copy_to_user(fake_user(), in, sizeof(*in)))
+		return -EFAULT;
+	return ivshmem_ioctl(&s->file, IVSHMEM_IOC_INFO, (unsigned long)fake_user());
+}
+
+static void info_is_filled(struct kunit *test)
+{
+	struct scene *s = test->priv;
+	struct ivshmem_info in = {.argsz = sizeof(in)}, out;
+
+	s->ivd.model = IVSHMEM_MODEL_DOORBELL;
+	s->ivd.ivposition = 0xffff;
+	s->ivd.vectors = 2048;
+	s->ivd.index = 1023;
+	strscpy(s->ivd.slot, "0000:00:04.0", sizeof(s->ivd.slot));
+	KUNIT_ASSERT_EQ(test, info(s, &in), 0L);
+	KUNIT_ASSERT_EQ(test, copy_from_user(&out, fake_user(), sizeof(out)), 0UL);
+	KUNIT_EXPECT_EQ(test, out.argsz, (u32)IVSHMEM_INFO_SIZE_V1);
+	KUNIT_EXPECT_EQ(test, out.size, (u64)SIZE);
+	KUNIT_EXPECT_EQ(test, out.features, IVSHMEM_FEATURE_MMAP);
+	KUNIT_EXPECT_EQ(test, out.model, (u32)IVSHMEM_MODEL_DOORBELL);
+	KUNIT_EXPECT_EQ(test, out.cache, (u32)IVSHMEM_CACHE_WRITE_BACK);
+	KUNIT_EXPECT_EQ(test, out.cache_reason, (u32)IVSHMEM_REASON_SMALL);
+	KUNIT_EXPECT_EQ(test, out.ivposition, 0xffffu);
+	KUNIT_EXPECT_EQ(test, out.vectors, 2048u);
+	KUNIT_EXPECT_EQ(test, out.index, 1023u);
+	KUNIT_EXPECT_STREQ(test, out.slot, "0000:00:04.0");
+	KUNIT_EXPECT_EQ(test, out.flags, 0u);
+	KUNIT_EXPECT_PTR_EQ(test, memchr_inv(out.reserved, 0, sizeof(out.reserved)), NULL);
+}
+
+static void info_features(struct kunit *test)
+{
+	struct scene *s = test->priv;
+	struct ivshmem_info out;
+
+	s->ivd.region.pages = (void *)s;
+	fill_info(&s->ivd, &out);
+	KUNIT_EXPECT_EQ(test, out.features, IVSHMEM_FEATURE_MMAP | IVSHMEM_FEATURE_PAGES);
+	s->ivd.region.pages = NULL;
+	s->ivd.region.io = (void __iomem *)s;
+	fill_info(&s->ivd, &out);
+	KUNIT_EXPECT_EQ(test, out.features, 0ULL);
+}
+
+static void info_refuses(struct kunit *test)
+{
+	static const u32 sizes[] = {0, 1, 4, IVSHMEM_INFO_SIZE_V1 - 1, PAGE_SIZE + 1, 1u << 31, ~0u};
+	struct scene *s = test->priv;
+	struct ivshmem_info in = {};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		in.argsz = sizes[i];
+		KUNIT_EXPECT_EQ_MSG(test, info(s, &in), (long)-EINVAL, "argsz %u", sizes[i]);
+	}
+	in.argsz = sizeof(in);
+	in.flags = 1;
+	KUNIT_EXPECT_EQ(test, info(s, &in), (long)-EINVAL);
+	in.flags = 0;
+	for (i = 0; i < ARRAY_SIZE(in.reserved); i++) {
+		in.reserved[i] = 1ULL << 63;
+		KUNIT_EXPECT_EQ(test, info(s, &in), (long)-EINVAL);
+		in.reserved[i] = 0;
+	}
+	KUNIT_EXPECT_EQ(test, info(s, &in), 0L);
+}
+
+/* A caller of a later age: more than this driver knows, which must be zero, up to a page. */
+static void info_of_a_later_age(struct kunit *test)
+{
+	struct scene *s = test->priv;
+	struct ivshmem_info in = {.argsz = PAGE_SIZE};
+	u8 __user *tail = fake_user() + sizeof(in);
+	u8 byte;
+
+	KUNIT_ASSERT_EQ(test, clear_user(fake_user(), PAGE_SIZE), 0UL);
+	KUNIT_EXPECT_EQ(test, info(s, &in), 0L);
+	KUNIT_ASSERT_EQ(test, put_user(1, tail + PAGE_SIZE - sizeof(in) - 1), 0);
+	KUNIT_EXPECT_EQ(test, info(s, &in), (long)-EINVAL);
+	in.argsz--;
+	KUNIT_EXPECT_EQ(test, info(s, &in), 0L);
+	KUNIT_EXPECT_EQ(test, get_user(byte, tail), 0);
+	KUNIT_EXPECT_EQ(test, byte, 0);
+}
+
+static void ioctl_numbers(struct kunit *test)
+{
+	struct scene *s = test->priv;
+	struct ivshmem_info in = {.argsz = sizeof(in)};
+	unsigned long arg = (unsigned long)fake_user();
+
+	KUNIT_ASSERT_EQ(test, copy_to_user(fake_user(), &in, sizeof(in)), 0UL);
+	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, 0, arg), (long)-ENOTTY);
+	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, ~0u, arg), (long)-ENOTTY);
+	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, _IOWR(IVSHMEM_IOC_MAGIC, 0x1f, struct ivshmem_info), arg),
+			(long)-ENOTTY);
+	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, _IOR(IVSHMEM_IOC_MAGIC, 0, struct ivshmem_info), arg),
+			(long)-ENOTTY);
+	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, _IOWR(IVSHMEM_IOC_MAGIC, 0, u8[4000]), arg), 0L);
+}
+
+static void ioctl_addresses(struct kunit *test)
+{
+	struct scene *s = test->priv;
+	unsigned long end = (unsigned long)fake_user() + FAKE_USER_SIZE;
+	struct ivshmem_info in = {.argsz = sizeof(in)};
+
+	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, IVSHMEM_IOC_INFO, 0), (long)-EFAULT);
+	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, IVSHMEM_IOC_INFO, end), (long)-EFAULT);
+	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, IVSHMEM_IOC_INFO, (unsigned long)&in), (long)-EFAULT);
+	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, IVSHMEM_IOC_INFO, ~0UL), (long)-EFAULT);
+	KUNIT_ASSERT_EQ(test, put_user((u32)sizeof(in), (u32 __user *)(end - 8)), 0);
+	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, IVSHMEM_IOC_INFO, end - 8), (long)-EFAULT);
+}
+
+static void nothing_to_wait_for(struct kunit *test)
+{
+	struct scene *s = test->priv;
+
+	KUNIT_EXPECT_EQ(test, ivshmem_poll(&s->file, NULL), (__poll_t)0);
+	KUNIT_EXPECT_EQ(test, ivshmem_fsync(&s->file, 0, LLONG_MAX, 0), 0);
+}
+
+static void the_dead_answer_enodev(struct kunit *test)
+{
+	struct scene *s = test->priv;
+
+	s->ivd.dead = true;
+	KUNIT_EXPECT_EQ(test, ivshmem_read(&s->file, fake_user(), 1, &s->pos), (ssize_t)-ENODEV);
+	KUNIT_EXPECT_EQ(test, ivshmem_write(&s->file, fake_user(), 1, &s->pos), (ssize_t)-ENODEV);
+	KUNIT_EXPECT_EQ(test, ivshmem_llseek(&s->file, 0, SEEK_SET), (loff_t)-ENODEV);
+	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, IVSHMEM_IOC_INFO, (unsigned long)fake_user()), (long)-ENODEV);
+	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, 0, 0), (long)-ENODEV);
+	KUNIT_EXPECT_EQ(test, ivshmem_fsync(&s->file, 0, LLONG_MAX, 0), -ENODEV);
+	KUNIT_EXPECT_EQ(test, ivshmem_poll(&s->file, NULL), (__poll_t)(EPOLLHUP | EPOLLERR));
+	KUNIT_EXPECT_EQ(test, transfer(&s->ivd, fake_user(), 1, 0, false), (ssize_t)-ENODEV);
+	KUNIT_EXPECT_EQ(test, s->pos, (loff_t)0);
+}
+
+/* The size goes to nodes on file systems that are made of memory, and to no other. */
+static void size_of_the_node(struct kunit *test)
+{
+	struct {
+		unsigned long magic;
+		bool sized;
+	} kinds[] = {{TMPFS_MAGIC, true}, {RAMFS_MAGIC, true}, {0xef53, false}, {0, false}};
+	struct super_block *sb = kunit_kzalloc(test, sizeof(*sb), GFP_KERNEL);
+	struct inode *inode = kunit_kzalloc(test, sizeof(*inode), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_TRUE(test, sb && inode);
+	inode->i_sb = sb;
+	init_rwsem(&inode->i_rwsem);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		sb->s_magic = kinds[i].magic;
+		i_size_write(inode, 0);
+		publish_size(inode, SIZE);
+		KUNIT_EXPECT_EQ_MSG(test, i_size_read(inode), (loff_t)(kinds[i].sized ? SIZE : 0), "%lx",
+				    kinds[i].magic);
+	}
+}
+
+static int suite_init(struct kunit_suite *suite)
+{
+	return fake_user_begin();
+}
+
+static void suite_exit(struct kunit_suite *suite)
+{
+	fake_user_end();
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(steps_end_at_windows),
+	KUNIT_CASE(whole_file_read),
+	KUNIT_CASE(whole_file_written),
+	KUNIT_CASE(odd_places),
+	KUNIT_CASE(lengths_without_measure),
+	KUNIT_CASE(user_memory_ends),
+	KUNIT_CASE(seeking),
+	KUNIT_CASE(info_is_filled),
+	KUNIT_CASE(info_features),
+	KUNIT_CASE(info_refuses),
+	KUNIT_CASE(info_of_a_later_age),
+	KUNIT_CASE(ioctl_numbers),
+	KUNIT_CASE(ioctl_addresses),
+	KUNIT_CASE(nothing_to_wait_for),
+	KUNIT_CASE(the_dead_answer_enodev),
+	KUNIT_CASE(size_of_the_node),
+	{},
+};
+
+static struct kunit_suite suite = {
+	.name = "ivshmem_chardev",
+	.suite_init = suite_init,
+	.suite_exit = suite_exit,
+	.init = init,
+	.exit = end,
+	.test_cases = cases,
+};
+kunit_test_suite(suite);
