@@ -165,7 +165,7 @@ static void read_unbound(struct ivp_found *found, const char *device)
 		found->path[0] = '\0';
 	if (!stat(found->path, &st))
 		found->size = (uint64_t)st.st_size;
-	snprintf(found->cache, sizeof(found->cache), "%s", combined ? "write-combining" : "uncached");
+	snprintf(found->cache, sizeof(found->cache), "%s", combined ? "write-combine" : "uncached");
 	snprintf(found->cache_reason, sizeof(found->cache_reason), "the ivshmem driver is not loaded");
 }
 

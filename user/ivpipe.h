@@ -65,7 +65,7 @@ struct ivp_found {
 	char path[256];        /* what ivp_region_open() takes; "" for a device that another driver owns */
 	char slot[32];         /* PCI address, 0000:00:04.0 */
 	char driver[32];       /* the driver bound to it */
-	char cache[32];        /* write-back, write-combining, ... as the driver says */
+	char cache[32];        /* write-back, write-combine, ... as the driver says */
 	char cache_reason[64]; /* why not better */
 	uint64_t size;         /* bytes */
 	bool formatted;        /* a valid superblock was read */

@@ -54,7 +54,7 @@ static const char *cache_name(u32 cache)
 	case IVSHMEM_CACHE_WRITE_BACK:
 		return "write-back";
 	case IVSHMEM_CACHE_WRITE_COMBINE:
-		return "write-combining";
+		return "write-combine";
 	case IVSHMEM_CACHE_UNCACHED:
 		return "uncached";
 	default:
@@ -95,7 +95,7 @@ static int measure(struct ivp_region *region, struct ivp_error *err)
 	region->futexes = region->address.backing == IVP_BACKING_FILE;
 	snprintf(region->cache, sizeof(region->cache), "%s",
 		 region->futexes                       ? "write-back"
-		 : strstr(region->address.path, "_wc") ? "write-combining"
+		 : strstr(region->address.path, "_wc") ? "write-combine"
 						       : "uncached");
 	return 0;
 }

@@ -118,7 +118,7 @@ static void check_devices(const struct ivp_found *found)
 		      found[2].formatted && found[2].readable && found[2].automatic && !found[2].driver[0],
 	      "without a driver it is resource2");
 	check(!strcmp(found[3].path, at("sys/bus/pci/devices/0000:00:07.0/resource2_wc")) && !found[3].formatted &&
-		      !strcmp(found[3].cache, "write-combining"),
+		      !strcmp(found[3].cache, "write-combine"),
 	      "or resource2_wc where there is one");
 }
 
