@@ -15,7 +15,7 @@ void ivp_digest_start(struct ivp_digest_stream *stream)
 /* The state is the same whichever code works on it. xxHash has such a choice of its own, but only in its shared library. */
 void ivp_digest_add(struct ivp_digest_stream *stream, const void *bytes, size_t len)
 {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(__CHECKER__) /* sparse knows no processors */
 	if (__builtin_cpu_supports("avx2")) {
 		ivp_digest_add_avx2(stream, bytes, len);
 		return;
