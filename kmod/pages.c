@@ -47,17 +47,17 @@ static DECLARE_DELAYED_WORK(orphans_work, orphans_reap);
  */
 bool ivshmem_pages_taken(phys_addr_t start, u64 size)
 {
-	struct dev_pagemap *map;
+	struct dev_pagemap *map = NULL;
 	u64 off;
 
-	for (off = 0; off < size; off += SZ_2M) {
+	/* memunmap_pages() takes the pagemap out of the index first and the pages away afterwards: not in between. */
+	mutex_lock(&orphans_lock);
+	for (off = 0; off < size && !map; off += SZ_2M)
 		map = get_dev_pagemap(PHYS_PFN(start + off));
-		if (map) {
-			put_dev_pagemap(map);
-			return true;
-		}
-	}
-	return false;
+	mutex_unlock(&orphans_lock);
+	if (map)
+		put_dev_pagemap(map);
+	return map;
 }
 
 /* Kernels before 6.11 do not notice a range beyond the direct map that KASLR has cut short, and write over vmalloc space. */
