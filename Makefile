@@ -8,7 +8,7 @@ KDIR ?= $(or $(wildcard /lib/modules/$(KVER)/build), \
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
-.PHONY: all modules modules_install user check check-vm check-all bench style demo install dkms-install clean \
+.PHONY: all modules modules_install user check check-vm check-matrix check-all bench style demo install dkms-install clean \
 	clean-modules help need-headers
 
 all: modules user ## module and programs
@@ -27,6 +27,9 @@ check: ## quick tests: no root, no VM
 
 check-vm: ## boots guests, under TCG where KVM does not work
 	scripts/check-vm
+
+check-matrix: ## the module on Debian's other kernels (scripts/check-matrix --all: 7.x too)
+	scripts/check-matrix
 
 check-all: ## everything that can be checked here
 	scripts/check
