@@ -149,6 +149,28 @@ static void every_page_held(struct kunit *test)
 	expect_taken(test, false);
 }
 
+/* A range whose pages are being unmade is still taken: the kernel has a warning for whoever makes others there meanwhile. */
+static void pages_while_an_orphan_goes(struct kunit *test)
+{
+	unsigned long pfn = PHYS_PFN(fake_memory(test)), deadline = jiffies + 60 * HZ;
+	unsigned int round;
+
+	for (round = 0; round < 20; round++) {
+		struct ivshmem_pages *p = create(test);
+		struct page *page = hold(p, 0);
+
+		revoke_wait_ms = 0;
+		ivshmem_pages_destroy(p);
+		revoke_wait_ms = 2000;
+		put_page(page);
+		mod_delayed_work(system_unbound_wq, &orphans_work, 0);
+		while (ivshmem_pages_taken(PFN_PHYS(pfn), FAKE_MEMORY_SIZE) && time_before(jiffies, deadline))
+			cond_resched();
+		KUNIT_EXPECT_FALSE_MSG(test, pfn_valid(pfn), "round %u", round);
+		flush_delayed_work(&orphans_work);
+	}
+}
+
 static int suite_init(struct kunit_suite *suite)
 {
 	return fake_user_begin();
@@ -167,6 +189,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(page_that_stays_held, held_gen_params),
 	KUNIT_CASE_PARAM(page_that_is_let_go, held_gen_params),
 	KUNIT_CASE(every_page_held),
+	KUNIT_CASE(pages_while_an_orphan_goes),
 	{},
 };
 
