@@ -21,7 +21,8 @@
  * when another machine changes it. Then a doorbell device wakes by its interrupt, if the other side rings; and always the
  * driver looks for its waiters by a timer, at short intervals while words keep changing and at longer ones the longer
  * nothing has, up to the module parameter poll_max_us. It looks only while somebody waits, or watches a word that has not
- * changed yet. A waiter that wants to hear sooner, or to cost less, says so by poll_us.
+ * changed yet. Where interrupts wake, it looks rarely: ten times a second. A waiter that wants it otherwise says so by
+ * poll_us. Nobody need ring or wake for each message: who sleeps can say so in the memory, and be woken only then.
  *
  * When the device goes (unplugged, unbound), mappings of it raise SIGBUS, every call answers ENODEV and the file stays
  * open until it is closed. A device that comes later, even at the same place, is reached by opening the node again.
@@ -69,6 +70,13 @@
 #define IVSHMEM_SLOT_MAX 32
 
 /*
+ * The poll_us of waiters and watchers: the longest interval between two looks of the driver, in us. Between the module
+ * parameter poll_min_us and this, intervals are 1/64 of the time since a word was last seen to change. 0 is the device's
+ * own: poll_max_us, or with interrupts always 100 ms.
+ */
+#define IVSHMEM_POLL_NEVER 0xffffffffU /* no looks: woken by IVSHMEM_IOC_WAKE and by interrupts alone */
+
+/*
  * IVSHMEM_IOC_INFO: what this device is. Needs no write access. EINVAL: argsz below the first version's size
  * (IVSHMEM_INFO_SIZE_V1), or flags or a reserved field not zero. ENODEV: the device has gone.
  */
@@ -100,7 +108,7 @@ struct ivshmem_wait {
 	__u32 flags;      /* in: IVSHMEM_WAIT_ */
 	__u64 offset;     /* in: of the word, in bytes from the start of the memory */
 	__u32 expected;   /* in: the value that the caller has seen */
-	__u32 poll_us;    /* in: longest interval between two looks, in us; 0: as poll_max_us. Bounded by poll_min_us */
+	__u32 poll_us;    /* in: see IVSHMEM_POLL_NEVER */
 	__s64 timeout_ns; /* in: of CLOCK_MONOTONIC, from now on or (IVSHMEM_WAIT_ABSOLUTE) a time; negative: for ever */
 	__u64 reserved;   /* in: 0 */
 };
@@ -138,7 +146,7 @@ struct ivshmem_watch {
 	__u32 flags;    /* in: IVSHMEM_WATCH_ */
 	__u64 offset;   /* in: of the word, in bytes from the start of the memory; 0 with IVSHMEM_WATCH_OFF */
 	__u32 expected; /* in: the value that the caller has seen; 0 with IVSHMEM_WATCH_OFF */
-	__u32 poll_us;  /* in: as in struct ivshmem_wait */
+	__u32 poll_us;  /* in: see IVSHMEM_POLL_NEVER */
 	__u64 reserved; /* in: 0 */
 };
 #define IVSHMEM_WATCH_OFF     (1U << 0)
