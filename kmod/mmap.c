@@ -18,7 +18,8 @@ static vm_fault_t insert_pages(struct vm_area_struct *vma, unsigned long addr, u
 	int err;
 
 	while (addr < end) {
-		n = left = min_t(unsigned long, BATCH, (end - addr) >> PAGE_SHIFT);
+		n = min_t(unsigned long, BATCH, (end - addr) >> PAGE_SHIFT);
+		left = n;
 		for (i = 0; i < n; i++)
 			batch[i] = page + i;
 		err = vm_insert_pages(vma, addr, batch, &left);

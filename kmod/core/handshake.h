@@ -21,8 +21,10 @@
 
 #include "superblock.h"
 
-/* May an end whose state was seen as `before` now, in the same epoch, be seen in `after`? Looks can miss states between, so
- * this asks for a path, not for a step. False for numbers that are no states. */
+/*
+ * May an end whose state was seen as `before` now, in the same epoch, be seen in `after`? Looks can miss states between, so
+ * this asks for a path, not for a step. False for numbers that are no states.
+ */
 bool ivp_state_follows(u32 before, u32 after);
 
 /* Is the state one that another may take the lane over from? */

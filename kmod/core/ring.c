@@ -22,8 +22,10 @@ static int broken(struct ivp_ring *ring)
 	return -EPROTO;
 }
 
-/* Take over the peer's position if it lies in [theirs, limit]. Acquire: pairs with announce_pos() of the other end, so the
- * bytes (or the room) that it tells of are really there. */
+/*
+ * Take over the peer's position if it lies in [theirs, limit]. Acquire: pairs with announce_pos() of the other end, so the
+ * bytes (or the room) that it tells of are really there.
+ */
 static int look(struct ivp_ring *ring, u64 limit)
 {
 	u64 theirs;
@@ -59,8 +61,10 @@ static u64 record_size(u64 payload)
 	return IVP_RECORD_HEADER + ivp_round_up(payload, 8);
 }
 
-/* A finaliser as of splitmix64: neighbours in position or epoch share no check. Not a secret, and no defence but against
- * accidents: a peer that wants to can make any record. */
+/*
+ * A finaliser as of splitmix64: neighbours in position or epoch share no check. Not a secret, and no defence but against
+ * accidents: a peer that wants to can make any record.
+ */
 static u64 header_for(const struct ivp_ring *ring, u32 type, u32 length)
 {
 	u64 plain = (u64)length | (u64)type << 32;

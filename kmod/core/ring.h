@@ -35,8 +35,10 @@ struct ivp_ring {
 void ivp_ring_attach(struct ivp_ring *ring, u8 __shm *data, u64 size, u64 epoch, u64 __shm *announce,
 		     const u64 __shm *other);
 
-/* Sender: room for a record's payload. *len in: bytes wanted, at least 1; out: granted, at *span. Waits for the whole wish,
- * or a full piece, rather than cut what is sent into crumbs. -EAGAIN, -EPROTO. */
+/*
+ * Sender: room for a record's payload. *len in: bytes wanted, at least 1; out: granted, at *span. Waits for the whole wish,
+ * or a full piece, rather than cut what is sent into crumbs. -EAGAIN, -EPROTO.
+ */
 int ivp_ring_reserve(struct ivp_ring *ring, u8 __shm **span, u64 *len);
 
 /* Sender: the first len bytes of what was last reserved are a record of this type: publish it. -EPROTO. */
@@ -48,8 +50,10 @@ int ivp_ring_put(struct ivp_ring *ring, enum ivp_record_type type, const void *b
 /* Receiver: copy the payload of the record that was peeked at, which must be whole and have len bytes; it stays. -EPROTO. */
 int ivp_ring_copy(struct ivp_ring *ring, void *bytes, u64 len);
 
-/* Receiver: the unconsumed payload of the record at the front, as far as it is contiguous, at least 1 byte; *type
- * says what it is. -EAGAIN: none; -EPROTO. */
+/*
+ * Receiver: the unconsumed payload of the record at the front, as far as it is contiguous, at least 1 byte; *type
+ * says what it is. -EAGAIN: none; -EPROTO.
+ */
 int ivp_ring_peek(struct ivp_ring *ring, u32 *type, const u8 __shm **span, u64 *len);
 
 /* Receiver: done with len bytes of what was peeked; the record's room is given back with its last byte. */

@@ -7,16 +7,20 @@
 
 #define IVP_REGION_MIN 45056 /* two sides, two lanes, 4 KiB rings */
 
-/* Fill sb with the geometry for `size` bytes: `lanes` in all (0: as many as fit) for `sides` (0: 2). Magic and version are
- * set; format_id and checksum are the caller's. 0, or -EINVAL when it does not fit; ivp_superblock_smallest() says what would. */
+/*
+ * Fill sb with the geometry for `size` bytes: `lanes` in all (0: as many as fit) for `sides` (0: 2). Magic and version are
+ * set; format_id and checksum are the caller's. 0, or -EINVAL when it does not fit; ivp_superblock_smallest() says what would.
+ */
 int ivp_superblock_lay(struct ivp_superblock *sb, u64 size, u32 lanes, u32 sides);
 
 /* Bytes that `lanes` lanes for `sides` sides need at least. */
 u64 ivp_superblock_smallest(u32 lanes, u32 sides);
 
-/* May this copy be believed, with `mapped` bytes at hand? Every field is checked against the others; the checksum is the
+/*
+ * May this copy be believed, with `mapped` bytes at hand? Every field is checked against the others; the checksum is the
  * caller's. -ENOENT: no magic of ours. -EPROTONOSUPPORT: another version. -EMSGSIZE: it was laid out for more bytes than are
- * mapped. -EINVAL: damaged. */
+ * mapped. -EINVAL: damaged.
+ */
 int ivp_superblock_check(const struct ivp_superblock *sb, u64 mapped);
 
 /* Offsets from the start of the region; lane < sb->lanes, side < sb->sides, number < IVP_SLOTS_PER_SIDE. */
