@@ -37,7 +37,7 @@ check-all: ## everything that can be checked here
 bench: ## ivpipe against what else there is
 	scripts/bench
 
-style: ## formatting, sparse, shellcheck
+style: ## formatting, sparse, checkpatch, Coccinelle, shellcheck
 	scripts/style
 
 demo: ## a guest that sends a file to this machine
