@@ -8,8 +8,8 @@ KDIR ?= $(or $(wildcard /lib/modules/$(KVER)/build), \
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
-.PHONY: all modules modules_install user check check-vm check-matrix check-all bench style demo install dkms-install clean \
-	clean-modules help need-headers
+.PHONY: all modules modules_install user check check-vm check-kunit check-matrix check-all bench style demo install \
+	dkms-install clean clean-modules help need-headers
 
 all: modules user ## module and programs
 
@@ -27,6 +27,9 @@ check: ## quick tests: no root, no VM
 
 check-vm: ## boots guests, under TCG where KVM does not work
 	scripts/check-vm
+
+check-kunit: ## KUnit suites, faults and unplug in a kernel with KASAN, lockdep and kmemleak, which it builds once
+	scripts/check-kunit
 
 check-matrix: ## the module on Debian's other kernels (scripts/check-matrix --all: 7.x too)
 	scripts/check-matrix
