@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The file operations of /dev/ivshmemN. User memory is touched here and nowhere else. */
+/* The file operations of /dev/ivshmemN, but for its commands. User memory is touched here and in ioctl.c, nowhere else. */
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "ivshmem.h"
-
-/* An INFO of another age has another size in its number. */
-#define ANY_SIZE(cmd) ((cmd) & ~IOCSIZE_MASK)
 
 /*
  * The region's size becomes the node's, for programs that size a file before they map it. Only on an inode that is made
@@ -30,18 +26,39 @@ static void publish_size(struct inode *inode, u64 size)
 static int ivshmem_open(struct inode *inode, struct file *file)
 {
 	struct ivshmem_device *ivd = container_of(inode->i_cdev, struct ivshmem_device, cdev);
+	struct ivshmem_file *f;
 
 	if (READ_ONCE(ivd->dead))
 		return -ENODEV;
+	f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
+	if (!f)
+		return -ENOMEM;
+	f->ivd = ivd;
+	ivshmem_notify_watcher(&f->watcher);
 	publish_size(inode, ivd->region.size);
-	file->private_data = ivd;
+	file->private_data = f;
 	file->f_mapping = ivd->inode->i_mapping;
 	return 0;
 }
 
+static int ivshmem_release(struct inode *inode, struct file *file)
+{
+	struct ivshmem_file *f = file->private_data;
+
+	ivshmem_notify_delist(&f->ivd->notify, &f->watcher);
+	ivshmem_doorbell_forget(f);
+	kfree(f);
+	return 0;
+}
+
+static struct ivshmem_device *device_of(const struct file *file)
+{
+	return ((struct ivshmem_file *)file->private_data)->ivd;
+}
+
 static loff_t ivshmem_llseek(struct file *file, loff_t offset, int whence)
 {
-	struct ivshmem_device *ivd = file->private_data;
+	struct ivshmem_device *ivd = device_of(file);
 
 	if (READ_ONCE(ivd->dead))
 		return -ENODEV;
@@ -103,7 +120,7 @@ static ssize_t transfer(struct ivshmem_device *ivd, char __user *ubuf, size_t le
 
 static ssize_t ivshmem_read(struct file *file, char __user *buf, size_t len, loff_t *pos)
 {
-	struct ivshmem_device *ivd = file->private_data;
+	struct ivshmem_device *ivd = device_of(file);
 	u64 size = ivd->region.size;
 	ssize_t n;
 
@@ -119,7 +136,7 @@ static ssize_t ivshmem_read(struct file *file, char __user *buf, size_t len, lof
 
 static ssize_t ivshmem_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
 {
-	struct ivshmem_device *ivd = file->private_data;
+	struct ivshmem_device *ivd = device_of(file);
 	u64 size = ivd->region.size;
 	ssize_t n;
 
@@ -135,74 +152,10 @@ static ssize_t ivshmem_write(struct file *file, const char __user *buf, size_t l
 	return n;
 }
 
-static void fill_info(const struct ivshmem_device *ivd, struct ivshmem_info *info)
-{
-	const struct ivshmem_region *r = &ivd->region;
-
-	*info = (struct ivshmem_info){
-		.argsz = sizeof(*info),
-		.size = r->size,
-		.features = (ivshmem_region_mappable(r) ? IVSHMEM_FEATURE_MMAP : 0) |
-			    (r->pages ? IVSHMEM_FEATURE_PAGES : 0),
-		.model = ivd->model,
-		.cache = r->cache,
-		.cache_reason = r->reason,
-		.ivposition = ivd->ivposition,
-		.vectors = ivd->vectors,
-		.index = ivd->index,
-	};
-	memcpy(info->slot, ivd->slot, sizeof(info->slot));
-}
-
-static long ioctl_info(struct ivshmem_device *ivd, void __user *arg)
-{
-	struct ivshmem_info info;
-	u32 argsz;
-
-	BUILD_BUG_ON(sizeof(info) != IVSHMEM_INFO_SIZE_V1);
-	if (get_user(argsz, (__u32 __user *)arg))
-		return -EFAULT;
-	if (argsz < IVSHMEM_INFO_SIZE_V1 || argsz > PAGE_SIZE)
-		return -EINVAL;
-	switch (copy_struct_from_user(&info, sizeof(info), arg, argsz)) {
-	case 0:
-		break;
-	case -E2BIG: /* something is set in fields that this driver does not know */
-		return -EINVAL;
-	default:
-		return -EFAULT;
-	}
-	if (info.flags || memchr_inv(info.reserved, 0, sizeof(info.reserved)))
-		return -EINVAL;
-	fill_info(ivd, &info);
-	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
-}
-
-static long ivshmem_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
-{
-	struct ivshmem_device *ivd = file->private_data;
-
-	if (READ_ONCE(ivd->dead))
-		return -ENODEV;
-	switch (ANY_SIZE(cmd)) {
-	case ANY_SIZE(IVSHMEM_IOC_INFO):
-		return ioctl_info(ivd, (void __user *)arg);
-	}
-	return -ENOTTY;
-}
-
-static __poll_t ivshmem_poll(struct file *file, poll_table *wait)
-{
-	struct ivshmem_device *ivd = file->private_data;
-
-	poll_wait(file, &ivd->wait, wait);
-	return READ_ONCE(ivd->dead) ? EPOLLHUP | EPOLLERR : 0;
-}
-
 /* The memory is as synchronous as it gets; msync() and Python's flush() want to hear so. */
 static int ivshmem_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {
-	struct ivshmem_device *ivd = file->private_data;
+	struct ivshmem_device *ivd = device_of(file);
 
 	return READ_ONCE(ivd->dead) ? -ENODEV : 0;
 }
@@ -210,12 +163,13 @@ static int ivshmem_fsync(struct file *file, loff_t start, loff_t end, int datasy
 const struct file_operations ivshmem_chardev_fops = {
 	.owner = THIS_MODULE,
 	.open = ivshmem_open,
+	.release = ivshmem_release,
 	.llseek = ivshmem_llseek,
 	.read = ivshmem_read,
 	.write = ivshmem_write,
 	.unlocked_ioctl = ivshmem_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = ivshmem_mmap,
-	.poll = ivshmem_poll,
+	.poll = ivshmem_wait_poll,
 	.fsync = ivshmem_fsync,
 };

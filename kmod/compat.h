@@ -6,8 +6,14 @@
 #ifndef IVSHMEM_COMPAT_H
 #define IVSHMEM_COMPAT_H
 
+#include <linux/eventfd.h>
+#include <linux/freezer.h>
+#include <linux/hrtimer.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/pm.h>
+#include <linux/sched.h>
 
 #ifndef HAVE_VM_FLAGS_SET /* 6.3 */
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
@@ -23,6 +29,38 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 
 #ifndef HAVE_GET_DEV_PAGEMAP_PFN /* 6.18 */
 #define get_dev_pagemap(pfn) get_dev_pagemap(pfn, NULL)
+#endif
+
+#ifndef HAVE_HRTIMER_SETUP /* 6.13 */
+static inline void hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*function)(struct hrtimer *),
+				 clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
+#endif
+
+#ifndef HAVE_EVENTFD_SIGNAL_ONE /* 6.8 */
+#define eventfd_signal(eventfd) eventfd_signal(eventfd, 1)
+#endif
+
+#ifdef TASK_FREEZABLE /* 6.1 */
+static inline int freezable_schedule_hrtimeout_range(ktime_t *expires, u64 slack, const enum hrtimer_mode mode)
+{
+	return schedule_hrtimeout_range(expires, slack, mode);
+}
+#else
+#define TASK_FREEZABLE 0
+#endif
+
+#ifndef DEFINE_SIMPLE_DEV_PM_OPS /* 5.17 */
+#define DEFINE_SIMPLE_DEV_PM_OPS(name, suspend, resume)                                                                \
+	const struct dev_pm_ops __maybe_unused name = {SET_SYSTEM_SLEEP_PM_OPS(suspend, resume)}
+#define pm_sleep_ptr(ptr) (IS_ENABLED(CONFIG_PM_SLEEP) ? (ptr) : NULL)
+#endif
+
+#ifndef PCI_POSSIBLE_ERROR /* 5.17 */
+#define PCI_POSSIBLE_ERROR(value) ((value) == (typeof(value))~0)
 #endif
 
 #endif /* IVSHMEM_COMPAT_H */

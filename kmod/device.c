@@ -46,6 +46,8 @@ struct ivshmem_device *ivshmem_device_create(struct device *parent)
 	ivd->inode = inode;
 	init_rwsem(&ivd->lock);
 	init_waitqueue_head(&ivd->wait);
+	ivshmem_notify_init(&ivd->notify);
+	spin_lock_init(&ivd->doorbell.lock);
 	cdev_init(&ivd->cdev, &ivshmem_chardev_fops);
 	ivd->cdev.owner = THIS_MODULE;
 	device_initialize(&ivd->dev);
@@ -79,8 +81,10 @@ void ivshmem_device_kill(struct ivshmem_device *ivd)
 	down_write(&ivd->lock);
 	WRITE_ONCE(ivd->dead, true);
 	up_write(&ivd->lock);
+	ivshmem_notify_kill(&ivd->notify);
+	ivshmem_doorbell_kill(&ivd->doorbell);
 	unmap_mapping_range(ivd->inode->i_mapping, 0, 0, 1);
-	wake_up_all(&ivd->wait);
+	wake_up_poll(&ivd->wait, EPOLLHUP | EPOLLERR);
 	cdev_device_del(&ivd->cdev, &ivd->dev);
 	ida_free(&minors, ivd->index);
 }

@@ -13,12 +13,21 @@
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/interrupt.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
 #include <linux/rwsem.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 
 #include "uapi/linux/ivshmem.h"
 
+struct eventfd_ctx;
+struct ivshmem_device;
+struct ivshmem_file;
 struct ivshmem_pages;
 struct pci_dev;
 struct vm_area_struct;
@@ -32,6 +41,49 @@ struct ivshmem_region {
 	struct ivshmem_pages *pages;
 	void *ram;        /* write-back or write-combining, without struct pages */
 	void __iomem *io; /* uncached: shares its page with another BAR */
+	void **views;     /* with pages: windows onto them, made when first needed */
+	struct mutex views_lock;
+};
+
+/* ivshmem_watcher.done; or an error */
+enum { IVSHMEM_PENDING, IVSHMEM_CHANGED };
+
+/* Somebody who wants to know when a word differs from what it was. All but wait is under the lock of struct ivshmem_notify. */
+struct ivshmem_watcher {
+	struct hlist_node node; /* on a list, or unhashed: done is what there is to know */
+	u64 offset;
+	u32 expected;
+	int done;
+	u64 shortest;             /* interval of looking, in ns */
+	u64 longest;              /* 0: by the timer never */
+	struct task_struct *task; /* sleeping in IVSHMEM_IOC_WAIT, or NULL: the watcher of an open file */
+	wait_queue_head_t wait;   /* the open file's */
+};
+
+#define IVSHMEM_NOTIFY_BITS 6
+struct ivshmem_notify {
+	spinlock_t lock;
+	bool dead;
+	bool stopped;    /* the timer does not run */
+	bool interrupts; /* others can wake us */
+	u64 changed;     /* when somebody else's change was last seen, in ns of CLOCK_MONOTONIC */
+	struct hrtimer timer;
+	struct hlist_head buckets[1 << IVSHMEM_NOTIFY_BITS]; /* by offset */
+};
+
+#define IVSHMEM_VECTORS_MAX 256 /* the doorbell looks at eight bits of a vector: 257 would ring 1 */
+
+struct ivshmem_vector {
+	struct ivshmem_device *ivd;
+	struct eventfd_ctx *eventfd;
+	struct ivshmem_file *owner; /* of the eventfd */
+};
+
+struct ivshmem_doorbell {
+	void __iomem *registers; /* NULL on plain devices */
+	spinlock_t lock;         /* the eventfds */
+	unsigned int count;      /* of vectors with an interrupt; 0 once the device is dead */
+	struct ivshmem_vector *vectors;
 };
 
 struct ivshmem_device {
@@ -42,11 +94,19 @@ struct ivshmem_device {
 	bool dead;
 	wait_queue_head_t wait;
 	struct ivshmem_region region;
+	struct ivshmem_notify notify;
+	struct ivshmem_doorbell doorbell;
 	u32 model;
 	u32 ivposition;
 	u32 vectors;
 	u32 index;
 	char slot[IVSHMEM_SLOT_MAX];
+};
+
+/* An open file. */
+struct ivshmem_file {
+	struct ivshmem_device *ivd;
+	struct ivshmem_watcher watcher;
 };
 
 /* region.c: */
@@ -56,6 +116,9 @@ bool ivshmem_region_mappable(const struct ivshmem_region *r);
 bool ivshmem_region_fits(const struct ivshmem_region *r, unsigned long pgoff, unsigned long pages);
 int ivshmem_region_copy(struct ivshmem_region *r, u64 pos, void *buf, size_t len, bool write);
 #define IVSHMEM_WINDOW (64 << 10) /* region_copy does not cross a multiple of this */
+int ivshmem_region_reach(struct ivshmem_region *r, u64 offset);
+u32 ivshmem_region_load(const struct ivshmem_region *r, u64 offset);
+bool ivshmem_region_has_word(const struct ivshmem_region *r, u64 offset);
 
 /* pages.c: */
 #ifdef CONFIG_ZONE_DEVICE
@@ -83,6 +146,39 @@ static inline void ivshmem_pages_exit(void)
 
 /* mmap.c: */
 int ivshmem_mmap(struct file *file, struct vm_area_struct *vma);
+
+/* notify.c: */
+u64 ivshmem_notify_interval(u64 quiet_ns, u64 shortest, u64 longest);
+bool ivshmem_notify_differs(struct ivshmem_device *ivd, u64 offset, u32 expected);
+void ivshmem_notify_watcher(struct ivshmem_watcher *w);
+int ivshmem_notify_enlist(struct ivshmem_notify *n, struct ivshmem_watcher *w, u64 offset, u32 expected, u32 poll_us);
+int ivshmem_notify_peek(struct ivshmem_notify *n, struct ivshmem_watcher *w);
+int ivshmem_notify_delist(struct ivshmem_notify *n, struct ivshmem_watcher *w);
+int ivshmem_notify_wake(struct ivshmem_device *ivd, u64 offset);
+void ivshmem_notify_look(struct ivshmem_notify *n);
+void ivshmem_notify_init(struct ivshmem_notify *n);
+void ivshmem_notify_stop(struct ivshmem_notify *n);
+void ivshmem_notify_start(struct ivshmem_notify *n);
+void ivshmem_notify_kill(struct ivshmem_notify *n);
+
+/* wait.c: */
+int ivshmem_wait_word(struct ivshmem_device *ivd, u64 offset, u32 expected, u32 poll_us, ktime_t *deadline,
+		      bool nonblock);
+int ivshmem_wait_watch(struct ivshmem_device *ivd, struct ivshmem_watcher *w, u64 offset, u32 expected, u32 poll_us);
+__poll_t ivshmem_wait_poll(struct file *file, poll_table *wait);
+
+/* doorbell.c: */
+int ivshmem_doorbell_ring(struct ivshmem_device *ivd, u32 peer, u32 vector);
+irqreturn_t ivshmem_doorbell_interrupt(int irq, void *vector);
+int ivshmem_doorbell_eventfd(struct ivshmem_file *f, u32 vector, int fd);
+void ivshmem_doorbell_forget(struct ivshmem_file *f);
+void ivshmem_doorbell_kill(struct ivshmem_doorbell *d);
+
+/* pci.c: */
+bool ivshmem_pci_decodes(const struct ivshmem_device *ivd);
+
+/* ioctl.c: */
+long ivshmem_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* chardev.c: */
 extern const struct file_operations ivshmem_chardev_fops;

@@ -90,7 +90,7 @@ static void set_type(const struct ivshmem_region *r, struct vm_area_struct *vma)
 
 int ivshmem_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	struct ivshmem_device *ivd = file->private_data;
+	struct ivshmem_device *ivd = ((struct ivshmem_file *)file->private_data)->ivd;
 
 	if (READ_ONCE(ivd->dead) || !ivshmem_region_mappable(&ivd->region))
 		return -ENODEV;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The PCI function: BAR0 registers, BAR1 MSI-X (doorbell devices only), BAR2 memory. */
+#include <linux/interrupt.h>
 #include <linux/io.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm.h>
 
+#include "compat.h"
 #include "ivshmem.h"
 
 #define BAR_REGISTERS 0
@@ -68,6 +71,15 @@ static int create_region(struct pci_dev *pdev, struct ivshmem_region *r)
 	return devm_add_action_or_reset(&pdev->dev, destroy_region, r);
 }
 
+/* Is the memory there, at this moment? A read of it says nothing of the sort. From any context, on a device that is not dead. */
+bool ivshmem_pci_decodes(const struct ivshmem_device *ivd)
+{
+	u16 command;
+
+	pci_read_config_word(to_pci_dev(ivd->dev.parent), PCI_COMMAND, &command);
+	return command & PCI_COMMAND_MEMORY && !PCI_POSSIBLE_ERROR(command);
+}
+
 /* IVPosition 0 may be either kind's; what tells them apart is MSI-X. */
 static int identify(struct pci_dev *pdev, struct ivshmem_device *ivd)
 {
@@ -80,6 +92,7 @@ static int identify(struct pci_dev *pdev, struct ivshmem_device *ivd)
 	registers = pcim_iomap(pdev, BAR_REGISTERS, REGISTERS_SIZE);
 	if (!registers)
 		return -ENOMEM;
+	ivd->doorbell.registers = registers;
 	ivd->model = IVSHMEM_MODEL_DOORBELL;
 	ivd->vectors = max(0, pci_msix_vec_count(pdev));
 	ivd->ivposition = readl(registers + IVPOSITION);
@@ -88,6 +101,50 @@ static int identify(struct pci_dev *pdev, struct ivshmem_device *ivd)
 		return -EIO;
 	}
 	return 0;
+}
+
+static void free_vectors(void *pdev)
+{
+	pci_free_irq_vectors(pdev);
+}
+
+/* Their holders are told by ivshmem_device_kill(); what is requested here goes before the memory does. */
+static int request_vectors(struct pci_dev *pdev, struct ivshmem_device *ivd, unsigned int count)
+{
+	struct ivshmem_doorbell *d = &ivd->doorbell;
+	unsigned int i;
+	int err;
+
+	d->vectors = devm_kcalloc(&pdev->dev, count, sizeof(*d->vectors), GFP_KERNEL);
+	if (!d->vectors)
+		return -ENOMEM;
+	for (i = 0; i < count; i++) {
+		d->vectors[i].ivd = ivd;
+		err = devm_request_irq(&pdev->dev, pci_irq_vector(pdev, i), ivshmem_doorbell_interrupt, 0, "ivshmem",
+				       &d->vectors[i]);
+		if (err)
+			return err;
+	}
+	d->count = count;
+	ivd->notify.interrupts = true;
+	return 0;
+}
+
+/* Without interrupts a doorbell device is a plain one that can ring. */
+static int create_vectors(struct pci_dev *pdev, struct ivshmem_device *ivd)
+{
+	int err, count;
+
+	if (ivd->model != IVSHMEM_MODEL_DOORBELL)
+		return 0;
+	pci_set_master(pdev);
+	count = pci_alloc_irq_vectors(pdev, 1, min_t(u32, ivd->vectors, IVSHMEM_VECTORS_MAX), PCI_IRQ_MSIX);
+	if (count < 0) {
+		dev_warn(&pdev->dev, "no interrupts, waiters look by themselves: error %d\n", count);
+		return 0;
+	}
+	err = devm_add_action_or_reset(&pdev->dev, free_vectors, pdev);
+	return err ?: request_vectors(pdev, ivd, count);
 }
 
 static void put_device_of(void *ivd)
@@ -133,6 +190,9 @@ static int ivshmem_pci_probe(struct pci_dev *pdev, const struct pci_device_id *i
 	err = create_region(pdev, &ivd->region);
 	if (err)
 		return err;
+	err = create_vectors(pdev, ivd);
+	if (err)
+		return err;
 	pci_set_drvdata(pdev, ivd);
 	err = ivshmem_device_add(ivd);
 	if (err)
@@ -147,6 +207,28 @@ static void ivshmem_pci_remove(struct pci_dev *pdev)
 	ivshmem_device_kill(pci_get_drvdata(pdev));
 }
 
+/* The kernel saves and restores the function with its interrupts; what sleeps in the driver sleeps on. */
+static int ivshmem_pci_suspend(struct device *dev)
+{
+	ivshmem_notify_stop(&((struct ivshmem_device *)dev_get_drvdata(dev))->notify);
+	return 0;
+}
+
+static int ivshmem_pci_resume(struct device *dev)
+{
+	ivshmem_notify_start(&((struct ivshmem_device *)dev_get_drvdata(dev))->notify);
+	return 0;
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(pm_ops, ivshmem_pci_suspend, ivshmem_pci_resume);
+
+/* Before another kernel takes over: nobody looks at the memory, and nothing interrupts. */
+static void ivshmem_pci_shutdown(struct pci_dev *pdev)
+{
+	ivshmem_notify_stop(&((struct ivshmem_device *)pci_get_drvdata(pdev))->notify);
+	pci_clear_master(pdev);
+}
+
 /* Any subsystem and revision: other hypervisors make this device, too. */
 static const struct pci_device_id ids[] = {{PCI_DEVICE(0x1af4, 0x1110)}, {}};
 MODULE_DEVICE_TABLE(pci, ids);
@@ -156,6 +238,8 @@ static struct pci_driver driver = {
 	.id_table = ids,
 	.probe = ivshmem_pci_probe,
 	.remove = ivshmem_pci_remove,
+	.shutdown = ivshmem_pci_shutdown,
+	.driver.pm = pm_sleep_ptr(&pm_ops),
 };
 
 static int __init ivshmem_init(void)

@@ -10,9 +10,14 @@
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "core/span.h"
 #include "ivshmem.h"
+
+#define VIEW SZ_2M /* pages come in multiples of this */
 
 static bool writeback = true;
 module_param(writeback, bool, 0644);
@@ -82,6 +87,7 @@ int ivshmem_region_create(struct ivshmem_region *r, struct device *dev, phys_add
 {
 	r->start = start;
 	r->size = size;
+	mutex_init(&r->views_lock);
 	if (ivshmem_pages_taken(start, size))
 		return -EBUSY;
 	if (!PAGE_ALIGNED(start | size))
@@ -90,12 +96,27 @@ int ivshmem_region_create(struct ivshmem_region *r, struct device *dev, phys_add
 	if (!r->pages)
 		return create_ram(r);
 	r->cache = IVSHMEM_CACHE_WRITE_BACK;
-	return 0;
+	r->views = kvcalloc(r->size / VIEW, sizeof(*r->views), GFP_KERNEL);
+	if (r->views)
+		return 0;
+	ivshmem_pages_destroy(r->pages);
+	return -ENOMEM;
+}
+
+static void destroy_views(struct ivshmem_region *r)
+{
+	u64 i;
+
+	for (i = 0; i < r->size / VIEW; i++)
+		vunmap(r->views[i]);
+	kvfree(r->views);
 }
 
 /* The device is dead: nobody maps, reads or writes it any more. */
 void ivshmem_region_destroy(struct ivshmem_region *r)
 {
+	if (r->views)
+		destroy_views(r);
 	if (r->pages)
 		ivshmem_pages_destroy(r->pages);
 	if (r->ram)
@@ -109,40 +130,80 @@ bool ivshmem_region_mappable(const struct ivshmem_region *r)
 	return !r->io;
 }
 
-/* The one place where a window is checked against the size. */
 bool ivshmem_region_fits(const struct ivshmem_region *r, unsigned long pgoff, unsigned long pages)
 {
-	u64 all = r->size >> PAGE_SHIFT;
+	return pages && ivp_span_fits(pgoff, pages, r->size >> PAGE_SHIFT);
+}
 
-	return pgoff < all && pages <= all - pgoff;
+/* For its user: an aligned word inside the memory. */
+bool ivshmem_region_has_word(const struct ivshmem_region *r, u64 offset)
+{
+	return IS_ALIGNED(offset, sizeof(u32)) && ivp_span_fits(offset, sizeof(u32), r->size);
 }
 
 /*
- * A write-back window onto struct pages, of at most IVSHMEM_WINDOW bytes. Their address in the direct map will not do, it
- * may be uncached; and a window onto all of it would take page tables of 1/512 of the size.
+ * A write-back view of VIEW bytes of struct pages, which stays: their address in the direct map will not do, it may be
+ * uncached; and a view of everything would take page tables of 1/512 of the size, whether used or not.
  */
-static void *window_open(struct ivshmem_region *r, u64 pos, size_t len)
+static void *view_create(const struct ivshmem_region *r, u64 offset)
 {
-	struct page *page[DIV_ROUND_UP(IVSHMEM_WINDOW, PAGE_SIZE)];
-	unsigned int i, n = DIV_ROUND_UP(offset_in_page(pos) + len, PAGE_SIZE);
-	void *addr;
+	unsigned int i, n = VIEW / PAGE_SIZE;
+	struct page **page = kmalloc_array(n, sizeof(*page), GFP_KERNEL);
+	void *view;
 
+	if (!page)
+		return NULL;
 	for (i = 0; i < n; i++)
-		page[i] = pfn_to_page(PHYS_PFN(r->start + pos) + i);
-	addr = vmap(page, n, VM_MAP, pgprot_decrypted(PAGE_KERNEL));
-	return addr ? addr + offset_in_page(pos) : NULL;
+		page[i] = pfn_to_page(PHYS_PFN(r->start + offset) + i);
+	view = vmap(page, n, VM_MAP, pgprot_decrypted(PAGE_KERNEL));
+	kfree(page);
+	return view;
 }
 
-static void window_close(void *addr)
+/* Makes [offset, the next multiple of VIEW) readable for ivshmem_region_load(), until the region is destroyed. May sleep. */
+int ivshmem_region_reach(struct ivshmem_region *r, u64 offset)
 {
-	vunmap((void *)((unsigned long)addr & PAGE_MASK));
+	void **view = r->views + offset / VIEW;
+	int err = 0;
+
+	/* Acquire: pairs with the release below, for whoever finds the view ready. */
+	if (!r->pages || smp_load_acquire(view))
+		return 0;
+	mutex_lock(&r->views_lock);
+	if (!*view)
+		/* Release: the page tables are there before the pointer is. */
+		smp_store_release(view, view_create(r, ALIGN_DOWN(offset, VIEW)));
+	err = *view ? 0 : -ENOMEM;
+	mutex_unlock(&r->views_lock);
+	return err;
+}
+
+static void *address_of(const struct ivshmem_region *r, u64 offset)
+{
+	if (r->ram)
+		return r->ram + offset;
+	return smp_load_acquire(&r->views[offset / VIEW]) + offset % VIEW;
+}
+
+/*
+ * A word that others write, after ivshmem_region_reach(). From any context. Acquire: what its writer stored before it is
+ * seen after it.
+ */
+u32 ivshmem_region_load(const struct ivshmem_region *r, u64 offset)
+{
+	if (r->io)
+		return readl(r->io + offset);
+	return virt_load_acquire((u32 *)address_of(r, offset));
 }
 
 /* [pos, pos + len) lies inside the region, and does not cross a multiple of IVSHMEM_WINDOW. */
 int ivshmem_region_copy(struct ivshmem_region *r, u64 pos, void *buf, size_t len, bool write)
 {
+	int err = ivshmem_region_reach(r, pos);
 	void *at;
 
+	if (err)
+		return err;
 	if (r->io) {
 		if (write)
 			memcpy_toio(r->io + pos, buf, len);
@@ -150,11 +211,7 @@ int ivshmem_region_copy(struct ivshmem_region *r, u64 pos, void *buf, size_t len
 			memcpy_fromio(buf, r->io + pos, len);
 		return 0;
 	}
-	at = r->ram ? r->ram + pos : window_open(r, pos, len);
-	if (!at)
-		return -ENOMEM;
+	at = address_of(r, pos);
 	memcpy(write ? at : buf, write ? buf : at, len);
-	if (!r->ram)
-		window_close(at);
 	return 0;
 }
