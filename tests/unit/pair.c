@@ -55,6 +55,8 @@ void place_make(struct place *place, u64 size)
 	make_file(path, 1);
 	snprintf(place->device, sizeof(place->device), "%s/bar/resource2_wc", place->dir);
 	assert_int_equal(symlink("../region", place->device), 0);
+	snprintf(place->node, sizeof(place->node), "%s/node", place->dir);
+	make_file(place->node, 0);
 }
 
 static int remove_one(const char *path, const struct stat *st, int what, struct FTW *ftw)
@@ -98,6 +100,11 @@ struct ivp_region *place_open(const struct place *place, int side)
 struct ivp_region *place_open_device(const struct place *place)
 {
 	return open_path(place->device, IVP_SIDE_AUTO);
+}
+
+struct ivp_region *place_open_node(const struct place *place)
+{
+	return open_path(place->node, IVP_SIDE_AUTO);
 }
 
 static void *knock_main(void *arg)

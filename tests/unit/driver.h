@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * driver: a node of the ivshmem driver that takes no device.
+ *
+ * The `node` of a place is the region's file, with locks of its own, of which the library believes that it is /dev/ivshmemN:
+ * INFO, WAIT and WAKE are answered here, by the words of linux/ivshmem.h. Threads of one process are what processes of one guest are.
+ */
+#ifndef DRIVER_H
+#define DRIVER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "linux/ivshmem.h"
+
+/* As it stands before each test that calls this. */
+void driver_reset(void);
+
+/* What a node opened from now on can do; all there is after a reset. */
+void driver_features(__u64 features);
+
+/* WAIT and WAKE answer with this errno from now on, also to those who wait; as after the device has gone. */
+void driver_answer(int number);
+
+extern atomic_uint driver_waits, driver_wakes;
+
+/* What was asked for last. */
+struct ivshmem_wait driver_last_wait(void);
+struct ivshmem_wake driver_last_wake(void);
+
+#endif
