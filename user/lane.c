@@ -30,8 +30,9 @@ void ivp_lane_kick(struct ivp_lane *lane)
 	if (!ivp_load32(&lane->theirs->want))
 		return;
 	ivp_store32_release(&lane->mine->word, ivp_load32(&lane->mine->word) + 1);
-	if (lane->region->futexes)
-		ivp_word_wake(&lane->mine->word);
+	/* Elsewhere its own driver sees that. */
+	if (lane->local)
+		ivp_word_wake(lane->region, &lane->mine->word);
 }
 
 void ivp_lane_state(struct ivp_lane *lane, enum ivp_state state)
@@ -210,23 +211,34 @@ int ivp_lane_alive(struct ivp_lane *lane, struct ivp_error *err)
 			lane->local ? "its process ended" : "it gave no sign of life");
 }
 
-void ivp_lane_sleep(struct ivp_lane *lane, struct ivp_doze *doze, bool (*ready)(struct ivp_lane *, unsigned int),
-		    unsigned int what)
+/* How long nobody need look after the peer, and before the deadline. */
+static int64_t quiet_ms(const struct ivp_lane *lane, int64_t deadline)
 {
+	int64_t now = ivp_now();
+	int64_t ms = lane->local ? IVP_BEAT_MS : lane->looked + IVP_BEAT_MS - now;
+
+	return ms < deadline - now ? ms : deadline - now;
+}
+
+void ivp_lane_sleep(struct ivp_lane *lane, struct ivp_doze *doze, int64_t deadline,
+		    bool (*ready)(struct ivp_lane *, unsigned int), unsigned int what)
+{
+	int64_t ms;
 	u32 seen;
 
-	if (!lane->local || !lane->region->futexes) {
+	if (ivp_word_way(lane->region, lane->local) == IVP_WAY_POLL) {
 		ivp_doze(doze);
 		return;
 	}
 	if (ivp_doze_spin(doze))
 		return;
+	ms = quiet_ms(lane, deadline);
 	seen = ivp_load32_acquire(&lane->theirs->word);
 	ivp_store32(&lane->mine->want, 1);
 	/* Pairs with the fence in ivp_lane_kick(). */
 	ivp_fence();
-	if (!ready(lane, what))
-		ivp_word_sleep(&lane->theirs->word, seen, IVP_BEAT_MS);
+	if (ms > 0 && !ready(lane, what))
+		ivp_word_sleep(lane->region, &lane->theirs->word, seen, lane->local ? NULL : doze, ms);
 	ivp_store32(&lane->mine->want, 0);
 }
 

@@ -6,7 +6,7 @@
 #include "handshake.h"
 #include "region.h"
 #include "ring.h"
-#include "wait.h"
+#include "word.h"
 
 struct ivp_digest_state; /* of stream.c */
 
@@ -71,10 +71,10 @@ int ivp_lane_look(struct ivp_lane *lane, struct ivp_error *err);
 /* Is the peer alive, as far as can be told without waiting? Looks only as often as makes sense. -EPIPE, -ESTALE. */
 int ivp_lane_alive(struct ivp_lane *lane, struct ivp_error *err);
 
-/* Sleep until the peer kicks us or a little time has passed. `ready` tells whether there is anything to sleep for, and is asked
- * again after the peer was told that we sleep. */
-void ivp_lane_sleep(struct ivp_lane *lane, struct ivp_doze *doze, bool (*ready)(struct ivp_lane *, unsigned int),
-		    unsigned int what);
+/* Sleep until the peer kicks us or a little time has passed, not beyond the deadline. `ready` tells whether there is anything to
+ * sleep for, and is asked again after the peer was told that we sleep. */
+void ivp_lane_sleep(struct ivp_lane *lane, struct ivp_doze *doze, int64_t deadline,
+		    bool (*ready)(struct ivp_lane *, unsigned int), unsigned int what);
 
 /* The peer's verdict, as it stands: an enum ivp_reason or anything else. */
 u32 ivp_lane_their_verdict(const struct ivp_lane *lane);

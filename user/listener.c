@@ -13,7 +13,7 @@
 /* A hello whose knock was lost is found by a scan of all lanes. */
 #define SCAN_MS 1000
 
-/* Clients of other machines cannot wake us: that often at the least we look ourselves. */
+/* Clients of other machines cannot wake us: that often at the least we, or the driver, look. */
 #define LOOK_US 20000
 
 struct ivp_listener {
@@ -351,13 +351,16 @@ static int check_listener(struct ivp_listener *listener, int64_t deadline, struc
 	return 0;
 }
 
-/* Processes on this kernel wake us by futex where there is a file; others we have to look for. */
-static void rest(struct ivp_listener *listener, struct ivp_doze *doze)
+/* Processes on this kernel wake us, where there is a way; others we, or the driver, have to look for. */
+static void rest(struct ivp_listener *listener, struct ivp_doze *doze, int64_t deadline)
 {
-	if (!listener->region->futexes)
+	enum ivp_way way = ivp_word_way(listener->region, true);
+	int64_t ms = way == IVP_WAY_FUTEX ? LOOK_US / 1000 : IVP_BEAT_MS, left = deadline - ivp_now();
+
+	if (way == IVP_WAY_POLL)
 		ivp_doze(doze);
-	else if (!ivp_doze_spin(doze))
-		ivp_word_sleep(&listener->slot->accept, listener->knock, LOOK_US / 1000);
+	else if (!ivp_doze_spin(doze) && left > 0)
+		ivp_word_sleep(listener->region, &listener->slot->accept, listener->knock, doze, ms < left ? ms : left);
 }
 
 static int accept_one(struct ivp_lane **lane, struct ivp_listener *listener, struct ivp_error *err)
@@ -383,7 +386,7 @@ static int accept_one(struct ivp_lane **lane, struct ivp_listener *listener, str
 		if (more)
 			ivp_doze(&doze);
 		else
-			rest(listener, &doze);
+			rest(listener, &doze, deadline);
 	}
 }
 

@@ -62,6 +62,16 @@ static const char *cache_name(u32 cache)
 	}
 }
 
+/* Whether the driver lets us sleep. It would not on a file that never blocks, and so nodes are opened. */
+static enum ivp_way way_of_node(int fd, u64 features)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (!(features & IVSHMEM_FEATURE_WAIT) || flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK))
+		return IVP_WAY_POLL;
+	return IVP_WAY_DRIVER;
+}
+
 /* A node of our driver tells its size and memory type; any other character device is none of ours. */
 static int measure_node(struct ivp_region *region, struct ivp_error *err)
 {
@@ -77,6 +87,7 @@ static int measure_node(struct ivp_region *region, struct ivp_error *err)
 				region->address.path, (unsigned long long)info.size);
 	region->size = info.size;
 	region->combined = info.cache != IVSHMEM_CACHE_WRITE_BACK;
+	region->way = way_of_node(region->fd, info.features);
 	snprintf(region->cache, sizeof(region->cache), "%s", cache_name(info.cache));
 	return 0;
 }
@@ -92,9 +103,9 @@ static int measure(struct ivp_region *region, struct ivp_error *err)
 	region->size = (u64)st.st_size;
 	region->had_name = st.st_nlink > 0;
 	region->combined = region->address.combined;
-	region->futexes = region->address.backing == IVP_BACKING_FILE;
+	region->way = region->address.backing == IVP_BACKING_FILE ? IVP_WAY_FUTEX : IVP_WAY_POLL;
 	snprintf(region->cache, sizeof(region->cache), "%s",
-		 region->futexes                       ? "write-back"
+		 region->way == IVP_WAY_FUTEX          ? "write-back"
 		 : strstr(region->address.path, "_wc") ? "write-combine"
 						       : "uncached");
 	return 0;

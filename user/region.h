@@ -9,6 +9,13 @@
 #include "beat.h"
 #include "superblock.h"
 
+/* How an end waits for another's word. */
+enum ivp_way {
+	IVP_WAY_POLL,   /* nobody wakes us: look again and again */
+	IVP_WAY_FUTEX,  /* a file: processes on this kernel wake each other */
+	IVP_WAY_DRIVER, /* a node: its driver looks for us, and processes on this kernel wake each other through it */
+};
+
 struct ivp_region {
 	struct ivp_address address;
 	struct ivp_superblock
@@ -20,13 +27,13 @@ struct ivp_region {
 	u32 side;
 	bool read_only;
 	bool combined; /* the mapping is not write-back */
-	bool futexes;  /* processes on this kernel that map it can wake each other by futex: true for files */
 	bool had_name; /* the file had a link when it was opened, so that none means deleted */
 	bool watched;  /* by sigbus */
 	char cache[32];
+	enum ivp_way way; /* the best there is; see ivp_word_way() */
 	struct ivp_beat *beat;
 	const volatile sig_atomic_t *cancel;
-	volatile sig_atomic_t lost; /* the memory went away and zero pages are in its place */
+	volatile sig_atomic_t lost; /* the memory went away; zero pages come in its place, or SIGBUS */
 };
 
 static inline struct ivp_slot __shm *ivp_region_slot(const struct ivp_region *region, u32 side, u32 number)

@@ -138,7 +138,7 @@ int ivp_lane_wait(struct ivp_lane *lane, unsigned int what, int64_t timeout_ms, 
 		if (ret)
 			/* It may have died, or closed, right after its last word. */
 			return look_once(lane, what, NULL) > 0 ? 0 : ret;
-		ivp_lane_sleep(lane, &doze, ready, what);
+		ivp_lane_sleep(lane, &doze, deadline, ready, what);
 	}
 	return ret < 0 ? ret : 0;
 }

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
-#include <limits.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "wait.h"
 
 /* About 5 us: less than a sleep costs, and little enough where both ends share a CPU. */
 #define SPINS 200
+
+#define NAP_DOUBLINGS 8
 
 int64_t ivp_now(void)
 {
@@ -39,9 +37,14 @@ bool ivp_doze_spin(struct ivp_doze *doze)
 	return true;
 }
 
+u32 ivp_doze_longest(const struct ivp_doze *doze)
+{
+	return doze->longest_us ? doze->longest_us : 5000;
+}
+
 void ivp_doze(struct ivp_doze *doze)
 {
-	u32 longest = doze->longest_us ? doze->longest_us : 5000;
+	u32 longest = ivp_doze_longest(doze);
 	u32 doublings, us;
 	struct timespec sleep = {0};
 
@@ -55,20 +58,12 @@ void ivp_doze(struct ivp_doze *doze)
 	nanosleep(&sleep, NULL);
 }
 
-/* Not FUTEX_PRIVATE: the word lies in a file, and the other end is another process. */
-static long futex(const u32 __shm *word, int op, u32 value, const struct timespec *timeout)
+u32 ivp_doze_nap(struct ivp_doze *doze)
 {
-	return syscall(SYS_futex, ivp_plain(word), op, value, timeout, NULL, 0);
-}
+	u32 naps = doze->looks > SPINS ? doze->looks - SPINS : 0;
 
-void ivp_word_sleep(const u32 __shm *word, u32 seen, int64_t ms)
-{
-	struct timespec timeout = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-
-	futex(word, FUTEX_WAIT, seen, &timeout);
-}
-
-void ivp_word_wake(const u32 __shm *word)
-{
-	futex(word, FUTEX_WAKE, INT_MAX, NULL);
+	if (naps >= NAP_DOUBLINGS)
+		return 1u << NAP_DOUBLINGS;
+	doze->looks = SPINS + naps + 1;
+	return 1u << naps;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* wait: the clock, and sleeping until somebody else's word may have changed. */
+/* wait: the clock, and the patience of who looks again and again. */
 #ifndef IVP_WAIT_H
 #define IVP_WAIT_H
 
@@ -14,8 +14,10 @@ int64_t ivp_deadline(int64_t ms);
 /* How patiently somebody waits: spins a little, then sleeps for longer and longer. Zero at the beginning of each wait. */
 struct ivp_doze {
 	u32 looks;
-	u32 longest_us; /* bound of one sleep; 0: 5000 */
+	u32 longest_us; /* longest that a change may go unseen; 0: 5000 */
 };
+
+u32 ivp_doze_longest(const struct ivp_doze *doze);
 
 /* Wait a little where nobody will wake us: bounded, backing-off polling. */
 void ivp_doze(struct ivp_doze *doze);
@@ -23,8 +25,7 @@ void ivp_doze(struct ivp_doze *doze);
 /* True for the first looks, in which spinning is cheaper than a system call; counts them. */
 bool ivp_doze_spin(struct ivp_doze *doze);
 
-/* Sleep on a word in a file that both map on this kernel, unless it is not `seen` any more, for ms at the longest. */
-void ivp_word_sleep(const u32 __shm *word, u32 seen, int64_t ms);
-void ivp_word_wake(const u32 __shm *word);
+/* Milliseconds to sleep where the driver looks for us meanwhile: 1, then 2, 4 and so on up to 256. */
+u32 ivp_doze_nap(struct ivp_doze *doze);
 
 #endif
