@@ -62,7 +62,7 @@ struct ivshmem_watcher {
 
 #define IVSHMEM_NOTIFY_BITS 6
 struct ivshmem_notify {
-	spinlock_t lock;
+	spinlock_t lock; /* all of this and the watchers; with interrupts off */
 	bool dead;
 	bool stopped;    /* the timer does not run */
 	bool interrupts; /* others can wake us */

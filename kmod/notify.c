@@ -64,10 +64,12 @@ static void set_pace(const struct ivshmem_notify *n, struct ivshmem_watcher *w, 
 		w->longest = 0;
 	else if (poll_us)
 		w->longest = us(max(poll_us, least));
-	else if (n->interrupts)
-		w->shortest = w->longest = us(INTERRUPT_POLL_US);
 	else
 		w->longest = us(max(READ_ONCE(poll_max_us), least));
+	if (n->interrupts && !poll_us) {
+		w->shortest = us(INTERRUPT_POLL_US);
+		w->longest = us(INTERRUPT_POLL_US);
+	}
 }
 
 static struct ivshmem_device *device_of(struct ivshmem_notify *n)
@@ -108,6 +110,7 @@ static void fire(struct ivshmem_watcher *w, int done)
 		return;
 	}
 	rcu_read_lock();
+	/* Release: the last touch of the waiter, for its acquire in ivshmem_wait_word(). */
 	smp_store_release(&w->done, done);
 	wake_up_process(task);
 	rcu_read_unlock();
@@ -147,8 +150,7 @@ static u64 scan_bucket(struct ivshmem_notify *n, struct hlist_head *bucket, u64 
 	struct hlist_node *next;
 	u64 interval, least = 0;
 
-	hlist_for_each_entry_safe(w, next, bucket, node)
-	{
+	hlist_for_each_entry_safe(w, next, bucket, node) {
 		if (look_at(n, w, now) || !w->longest)
 			continue;
 		interval = interval_of(n, w, now);
@@ -248,8 +250,7 @@ int ivshmem_notify_delist(struct ivshmem_notify *n, struct ivshmem_watcher *w)
 }
 
 /*
- * IVSHMEM_IOC_WAKE; the offset was checked. No change is noted: watchers that are woken need no timer. The lock orders
- * nothing for other machines, hence the barrier.
+ * IVSHMEM_IOC_WAKE; the offset was checked. No change is noted: watchers that are woken need no timer.
  */
 int ivshmem_notify_wake(struct ivshmem_device *ivd, u64 offset)
 {
@@ -258,10 +259,10 @@ int ivshmem_notify_wake(struct ivshmem_device *ivd, u64 offset)
 	struct hlist_node *next;
 	int err;
 
+	/* What was stored before is seen by whoever looks, on this machine or another. */
 	virt_mb();
 	spin_lock_irq(&n->lock);
-	hlist_for_each_entry_safe(w, next, bucket_of(n, offset), node)
-	{
+	hlist_for_each_entry_safe(w, next, bucket_of(n, offset), node) {
 		if (w->offset == offset && ivshmem_notify_differs(ivd, offset, w->expected))
 			fire(w, IVSHMEM_CHANGED);
 	}

@@ -182,17 +182,16 @@ static void *address_of(const struct ivshmem_region *r, u64 offset)
 {
 	if (r->ram)
 		return r->ram + offset;
+	/* Acquire: pairs with the release in ivshmem_region_reach(). */
 	return smp_load_acquire(&r->views[offset / VIEW]) + offset % VIEW;
 }
 
-/*
- * A word that others write, after ivshmem_region_reach(). From any context. Acquire: what its writer stored before it is
- * seen after it.
- */
+/* A word that others write, after ivshmem_region_reach(). From any context. */
 u32 ivshmem_region_load(const struct ivshmem_region *r, u64 offset)
 {
 	if (r->io)
 		return readl(r->io + offset);
+	/* Acquire: what its writer stored before it is seen after it. */
 	return virt_load_acquire((u32 *)address_of(r, offset));
 }
 
