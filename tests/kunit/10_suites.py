@@ -4,8 +4,9 @@ from guest import M, RESERVE, TAINT_TEST, Scenario, check_health, complaints, fo
 
 SUITES = {
     'core_kunit': ['ivp_handshake', 'ivp_ring', 'ivp_span', 'ivp_superblock'],
-    'driver_kunit': ['ivshmem_chardev', 'ivshmem_device', 'ivshmem_mmap', 'ivshmem_pages', 'ivshmem_pci',
-                     'ivshmem_region', 'ivshmem_sysfs'],
+    'driver_kunit': ['ivshmem_chardev', 'ivshmem_device', 'ivshmem_doorbell', 'ivshmem_ioctl', 'ivshmem_mmap',
+                     'ivshmem_notify', 'ivshmem_pages', 'ivshmem_pci', 'ivshmem_region', 'ivshmem_sysfs',
+                     'ivshmem_wait'],
 }
 
 

@@ -10,6 +10,7 @@
 
 struct scene {
 	struct ivshmem_device ivd;
+	struct ivshmem_file f;
 	struct file file;
 	loff_t pos;
 	u8 *bytes; /* for kernel copies of what users see */
@@ -20,16 +21,10 @@ static int init(struct kunit *test)
 	struct scene *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
-	s->ivd.region.ram = kunit_kzalloc(test, SIZE, GFP_KERNEL);
+	fake_device(&s->ivd, kunit_kzalloc(test, SIZE, GFP_KERNEL), SIZE);
+	fake_file(&s->file, &s->f, &s->ivd);
 	s->bytes = kunit_kzalloc(test, SIZE, GFP_KERNEL);
 	KUNIT_ASSERT_TRUE(test, s->ivd.region.ram && s->bytes);
-	s->ivd.region.size = SIZE;
-	s->ivd.region.cache = IVSHMEM_CACHE_WRITE_BACK;
-	s->ivd.region.reason = IVSHMEM_REASON_SMALL;
-	init_rwsem(&s->ivd.lock);
-	init_waitqueue_head(&s->ivd.wait);
-	spin_lock_init(&s->file.f_lock);
-	s->file.private_data = &s->ivd;
 	test->priv = s;
 	fake_user_borrow();
 	return 0;
@@ -147,129 +142,10 @@ static void seeking(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s->file.f_pos, (loff_t)SIZE);
 }
 
-static long info(struct scene *s, const struct ivshmem_info *in)
-{
-	if (copy_to_user(fake_user(), in, sizeof(*in)))
-		return -EFAULT;
-	return ivshmem_ioctl(&s->file, IVSHMEM_IOC_INFO, (unsigned long)fake_user());
-}
-
-static void info_is_filled(struct kunit *test)
-{
-	struct scene *s = test->priv;
-	struct ivshmem_info in = {.argsz = sizeof(in)}, out;
-
-	s->ivd.model = IVSHMEM_MODEL_DOORBELL;
-	s->ivd.ivposition = 0xffff;
-	s->ivd.vectors = 2048;
-	s->ivd.index = 1023;
-	strscpy(s->ivd.slot, "0000:00:04.0", sizeof(s->ivd.slot));
-	KUNIT_ASSERT_EQ(test, info(s, &in), 0L);
-	KUNIT_ASSERT_EQ(test, copy_from_user(&out, fake_user(), sizeof(out)), 0UL);
-	KUNIT_EXPECT_EQ(test, out.argsz, (u32)IVSHMEM_INFO_SIZE_V1);
-	KUNIT_EXPECT_EQ(test, out.size, (u64)SIZE);
-	KUNIT_EXPECT_EQ(test, out.features, IVSHMEM_FEATURE_MMAP);
-	KUNIT_EXPECT_EQ(test, out.model, (u32)IVSHMEM_MODEL_DOORBELL);
-	KUNIT_EXPECT_EQ(test, out.cache, (u32)IVSHMEM_CACHE_WRITE_BACK);
-	KUNIT_EXPECT_EQ(test, out.cache_reason, (u32)IVSHMEM_REASON_SMALL);
-	KUNIT_EXPECT_EQ(test, out.ivposition, 0xffffu);
-	KUNIT_EXPECT_EQ(test, out.vectors, 2048u);
-	KUNIT_EXPECT_EQ(test, out.index, 1023u);
-	KUNIT_EXPECT_STREQ(test, out.slot, "0000:00:04.0");
-	KUNIT_EXPECT_EQ(test, out.flags, 0u);
-	KUNIT_EXPECT_PTR_EQ(test, memchr_inv(out.reserved, 0, sizeof(out.reserved)), NULL);
-}
-
-static void info_features(struct kunit *test)
-{
-	struct scene *s = test->priv;
-	struct ivshmem_info out;
-
-	s->ivd.region.pages = (void *)s;
-	fill_info(&s->ivd, &out);
-	KUNIT_EXPECT_EQ(test, out.features, IVSHMEM_FEATURE_MMAP | IVSHMEM_FEATURE_PAGES);
-	s->ivd.region.pages = NULL;
-	s->ivd.region.io = (void __iomem *)s;
-	fill_info(&s->ivd, &out);
-	KUNIT_EXPECT_EQ(test, out.features, 0ULL);
-}
-
-static void info_refuses(struct kunit *test)
-{
-	static const u32 sizes[] = {0, 1, 4, IVSHMEM_INFO_SIZE_V1 - 1, PAGE_SIZE + 1, 1u << 31, ~0u};
-	struct scene *s = test->priv;
-	struct ivshmem_info in = {};
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		in.argsz = sizes[i];
-		KUNIT_EXPECT_EQ_MSG(test, info(s, &in), (long)-EINVAL, "argsz %u", sizes[i]);
-	}
-	in.argsz = sizeof(in);
-	in.flags = 1;
-	KUNIT_EXPECT_EQ(test, info(s, &in), (long)-EINVAL);
-	in.flags = 0;
-	for (i = 0; i < ARRAY_SIZE(in.reserved); i++) {
-		in.reserved[i] = 1ULL << 63;
-		KUNIT_EXPECT_EQ(test, info(s, &in), (long)-EINVAL);
-		in.reserved[i] = 0;
-	}
-	KUNIT_EXPECT_EQ(test, info(s, &in), 0L);
-}
-
-/* A caller of a later age: more than this driver knows, which must be zero, up to a page. */
-static void info_of_a_later_age(struct kunit *test)
-{
-	struct scene *s = test->priv;
-	struct ivshmem_info in = {.argsz = PAGE_SIZE};
-	u8 __user *tail = fake_user() + sizeof(in);
-	u8 byte;
-
-	KUNIT_ASSERT_EQ(test, clear_user(fake_user(), PAGE_SIZE), 0UL);
-	KUNIT_EXPECT_EQ(test, info(s, &in), 0L);
-	KUNIT_ASSERT_EQ(test, put_user(1, tail + PAGE_SIZE - sizeof(in) - 1), 0);
-	KUNIT_EXPECT_EQ(test, info(s, &in), (long)-EINVAL);
-	in.argsz--;
-	KUNIT_EXPECT_EQ(test, info(s, &in), 0L);
-	KUNIT_EXPECT_EQ(test, get_user(byte, tail), 0);
-	KUNIT_EXPECT_EQ(test, byte, 0);
-}
-
-static void ioctl_numbers(struct kunit *test)
-{
-	struct scene *s = test->priv;
-	struct ivshmem_info in = {.argsz = sizeof(in)};
-	unsigned long arg = (unsigned long)fake_user();
-
-	KUNIT_ASSERT_EQ(test, copy_to_user(fake_user(), &in, sizeof(in)), 0UL);
-	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, 0, arg), (long)-ENOTTY);
-	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, ~0u, arg), (long)-ENOTTY);
-	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, _IOWR(IVSHMEM_IOC_MAGIC, 0x1f, struct ivshmem_info), arg),
-			(long)-ENOTTY);
-	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, _IOR(IVSHMEM_IOC_MAGIC, 0, struct ivshmem_info), arg),
-			(long)-ENOTTY);
-	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, _IOWR(IVSHMEM_IOC_MAGIC, 0, u8[4000]), arg), 0L);
-}
-
-static void ioctl_addresses(struct kunit *test)
-{
-	struct scene *s = test->priv;
-	unsigned long end = (unsigned long)fake_user() + FAKE_USER_SIZE;
-	struct ivshmem_info in = {.argsz = sizeof(in)};
-
-	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, IVSHMEM_IOC_INFO, 0), (long)-EFAULT);
-	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, IVSHMEM_IOC_INFO, end), (long)-EFAULT);
-	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, IVSHMEM_IOC_INFO, (unsigned long)&in), (long)-EFAULT);
-	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, IVSHMEM_IOC_INFO, ~0UL), (long)-EFAULT);
-	KUNIT_ASSERT_EQ(test, put_user((u32)sizeof(in), (u32 __user *)(end - 8)), 0);
-	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, IVSHMEM_IOC_INFO, end - 8), (long)-EFAULT);
-}
-
-static void nothing_to_wait_for(struct kunit *test)
+static void nothing_to_write_back(struct kunit *test)
 {
 	struct scene *s = test->priv;
 
-	KUNIT_EXPECT_EQ(test, ivshmem_poll(&s->file, NULL), (__poll_t)0);
 	KUNIT_EXPECT_EQ(test, ivshmem_fsync(&s->file, 0, LLONG_MAX, 0), 0);
 }
 
@@ -281,10 +157,7 @@ static void the_dead_answer_enodev(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ivshmem_read(&s->file, fake_user(), 1, &s->pos), (ssize_t)-ENODEV);
 	KUNIT_EXPECT_EQ(test, ivshmem_write(&s->file, fake_user(), 1, &s->pos), (ssize_t)-ENODEV);
 	KUNIT_EXPECT_EQ(test, ivshmem_llseek(&s->file, 0, SEEK_SET), (loff_t)-ENODEV);
-	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, IVSHMEM_IOC_INFO, (unsigned long)fake_user()), (long)-ENODEV);
-	KUNIT_EXPECT_EQ(test, ivshmem_ioctl(&s->file, 0, 0), (long)-ENODEV);
 	KUNIT_EXPECT_EQ(test, ivshmem_fsync(&s->file, 0, LLONG_MAX, 0), -ENODEV);
-	KUNIT_EXPECT_EQ(test, ivshmem_poll(&s->file, NULL), (__poll_t)(EPOLLHUP | EPOLLERR));
 	KUNIT_EXPECT_EQ(test, transfer(&s->ivd, fake_user(), 1, 0, false), (ssize_t)-ENODEV);
 	KUNIT_EXPECT_EQ(test, s->pos, (loff_t)0);
 }
@@ -312,6 +185,32 @@ static void size_of_the_node(struct kunit *test)
 	}
 }
 
+/* An open file is made, and leaves no watcher and no memory behind. */
+static void opened_and_closed(struct kunit *test)
+{
+	struct scene *s = test->priv;
+	struct super_block *sb = kunit_kzalloc(test, sizeof(*sb), GFP_KERNEL);
+	struct inode *inode = kunit_kzalloc(test, sizeof(*inode), GFP_KERNEL);
+	struct file file = {};
+	struct ivshmem_file *f;
+
+	KUNIT_ASSERT_TRUE(test, sb && inode);
+	inode->i_sb = sb;
+	inode->i_cdev = &s->ivd.cdev;
+	s->ivd.inode = inode;
+	inode->i_mapping = &inode->i_data;
+	KUNIT_ASSERT_EQ(test, ivshmem_open(inode, &file), 0);
+	KUNIT_EXPECT_PTR_EQ(test, file.f_mapping, &inode->i_data);
+	f = file.private_data;
+	KUNIT_EXPECT_PTR_EQ(test, f->ivd, &s->ivd);
+	KUNIT_EXPECT_EQ(test, ivshmem_wait_watch(&s->ivd, &f->watcher, 0, 0, IVSHMEM_POLL_NEVER), 0);
+	KUNIT_EXPECT_FALSE(test, hlist_unhashed(&f->watcher.node));
+	KUNIT_EXPECT_EQ(test, ivshmem_release(inode, &file), 0);
+	ivshmem_notify_look(&s->ivd.notify); /* would look at what is freed */
+	s->ivd.dead = true;
+	KUNIT_EXPECT_EQ(test, ivshmem_open(inode, &file), -ENODEV);
+}
+
 static int suite_init(struct kunit_suite *suite)
 {
 	return fake_user_begin();
@@ -330,15 +229,10 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(lengths_without_measure),
 	KUNIT_CASE(user_memory_ends),
 	KUNIT_CASE(seeking),
-	KUNIT_CASE(info_is_filled),
-	KUNIT_CASE(info_features),
-	KUNIT_CASE(info_refuses),
-	KUNIT_CASE(info_of_a_later_age),
-	KUNIT_CASE(ioctl_numbers),
-	KUNIT_CASE(ioctl_addresses),
-	KUNIT_CASE(nothing_to_wait_for),
+	KUNIT_CASE(nothing_to_write_back),
 	KUNIT_CASE(the_dead_answer_enodev),
 	KUNIT_CASE(size_of_the_node),
+	KUNIT_CASE(opened_and_closed),
 	{},
 };
 

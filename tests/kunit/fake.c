@@ -7,6 +7,7 @@
 
 #include "fake.h"
 
+bool fake_decodes = true;
 static struct device *parent;
 static struct mm_struct *mm;
 static unsigned long user;
@@ -22,6 +23,33 @@ phys_addr_t fake_memory(struct kunit *test)
 struct device *fake_parent(void)
 {
 	return parent;
+}
+
+bool ivshmem_pci_decodes(const struct ivshmem_device *ivd)
+{
+	return READ_ONCE(fake_decodes);
+}
+
+void fake_device(struct ivshmem_device *ivd, void *memory, u64 size)
+{
+	init_rwsem(&ivd->lock);
+	init_waitqueue_head(&ivd->wait);
+	ivshmem_notify_init(&ivd->notify);
+	spin_lock_init(&ivd->doorbell.lock);
+	mutex_init(&ivd->region.views_lock);
+	ivd->region.ram = memory;
+	ivd->region.size = size;
+	ivd->region.cache = IVSHMEM_CACHE_WRITE_BACK;
+	ivd->region.reason = IVSHMEM_REASON_SMALL;
+}
+
+void fake_file(struct file *file, struct ivshmem_file *f, struct ivshmem_device *ivd)
+{
+	f->ivd = ivd;
+	ivshmem_notify_watcher(&f->watcher);
+	spin_lock_init(&file->f_lock);
+	file->f_mode = FMODE_READ | FMODE_WRITE;
+	file->private_data = f;
 }
 
 static int map_user(void)

@@ -7,6 +7,8 @@
 #include <linux/device.h>
 #include <linux/types.h>
 
+#include "ivshmem.h"
+
 /* Physical memory that the kernel was told to leave alone (memmap=128M$512M), as a BAR is; without it the case is skipped. */
 phys_addr_t fake_memory(struct kunit *test);
 #define FAKE_MEMORY      (512ULL << 20)
@@ -14,6 +16,13 @@ phys_addr_t fake_memory(struct kunit *test);
 
 /* A device to be the parent of others. */
 struct device *fake_parent(void);
+
+/* A device whose memory is an allocation, and an open file of it: nothing is registered, and no hardware is behind it. */
+void fake_device(struct ivshmem_device *ivd, void *memory, u64 size);
+void fake_file(struct file *file, struct ivshmem_file *f, struct ivshmem_device *ivd);
+
+/* What ivshmem_pci_decodes() says. */
+extern bool fake_decodes;
 
 /* User memory for a suite: begin in .suite_init, end in .suite_exit, borrow and give back in a case that touches it. */
 #define FAKE_USER_SIZE (256UL << 10)

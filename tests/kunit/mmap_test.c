@@ -3,6 +3,7 @@
 #include <kunit/test.h>
 #include <linux/slab.h>
 
+#include "fake.h"
 #include "mmap.c"
 
 #define PAGES 64UL
@@ -11,6 +12,7 @@
 /* A device of PAGES pages, a file of it, and a mapping of all of it that nobody made. */
 struct scene {
 	struct ivshmem_device ivd;
+	struct ivshmem_file f;
 	struct file file;
 	struct vm_area_struct vma;
 };
@@ -22,11 +24,8 @@ static int init(struct kunit *test)
 	struct scene *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
-	init_rwsem(&s->ivd.lock);
-	s->ivd.region.size = PAGES * PAGE_SIZE;
-	s->ivd.region.cache = IVSHMEM_CACHE_WRITE_BACK;
-	s->ivd.region.ram = s;
-	s->file.private_data = &s->ivd;
+	fake_device(&s->ivd, s, PAGES * PAGE_SIZE);
+	fake_file(&s->file, &s->f, &s->ivd);
 	s->vma.vm_start = AT;
 	s->vma.vm_end = AT + PAGES * PAGE_SIZE;
 	s->vma.vm_flags = SHARED;

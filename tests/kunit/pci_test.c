@@ -14,6 +14,9 @@
 #define module_exit(call)
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wunused-variable"
+/* fake.c has another one */
+#define ivshmem_pci_decodes decodes
+bool decodes(const struct ivshmem_device *ivd);
 #include "pci.c"
 
 #define MSIX_AT 0x40
@@ -185,6 +188,32 @@ static void capabilities_in_a_circle(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s->ivd.model, (u32)IVSHMEM_MODEL_PLAIN);
 }
 
+/* Switched off; and no longer there, as a device that was torn out reads. */
+static void memory_that_is_switched_off(struct kunit *test)
+{
+	struct scene *s = test->priv;
+	u16 *command = (u16 *)&s->config[PCI_COMMAND];
+
+	s->ivd.dev.parent = &s->pdev.dev;
+	KUNIT_EXPECT_FALSE(test, decodes(&s->ivd));
+	*command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	KUNIT_EXPECT_TRUE(test, decodes(&s->ivd));
+	*command = ~PCI_COMMAND_MEMORY;
+	KUNIT_EXPECT_FALSE(test, decodes(&s->ivd));
+	*command = ~0;
+	KUNIT_EXPECT_FALSE(test, decodes(&s->ivd));
+}
+
+static void plain_device_has_no_vectors(struct kunit *test)
+{
+	struct scene *s = test->priv;
+
+	s->ivd.model = IVSHMEM_MODEL_PLAIN;
+	KUNIT_EXPECT_EQ(test, create_vectors(&s->pdev, &s->ivd), 0);
+	KUNIT_EXPECT_EQ(test, s->ivd.doorbell.count, 0u);
+	KUNIT_EXPECT_FALSE(test, s->ivd.notify.interrupts);
+}
+
 static void bars_are_claimed_once(struct kunit *test)
 {
 	struct scene *s = test->priv;
@@ -230,6 +259,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(doorbell_of_peer_0),
 	KUNIT_CASE_PARAM(positions_that_are_none, position_gen_params),
 	KUNIT_CASE(capabilities_in_a_circle),
+	KUNIT_CASE(memory_that_is_switched_off),
+	KUNIT_CASE(plain_device_has_no_vectors),
 	KUNIT_CASE(bars_are_claimed_once),
 	KUNIT_CASE(memory_is_created_and_goes),
 	KUNIT_CASE(nothing_is_left_of_it),

@@ -21,7 +21,7 @@ static void window_fits_for_any_values(struct kunit *test)
 			for (j = 0; j < ARRAY_SIZE(nasty); j++) {
 				struct ivshmem_region r = {.size = sizes[s]};
 				unsigned __int128 end = ((unsigned __int128)nasty[i] + nasty[j]) << PAGE_SHIFT;
-				bool fits = end <= sizes[s] && nasty[i] < sizes[s] >> PAGE_SHIFT;
+				bool fits = nasty[j] && end <= sizes[s];
 
 				KUNIT_EXPECT_EQ_MSG(test, ivshmem_region_fits(&r, nasty[i], nasty[j]), fits,
 						    "%lx pages at %lx of %llx bytes", nasty[j], nasty[i], sizes[s]);
@@ -39,6 +39,21 @@ static void window_edges(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, ivshmem_region_fits(&r, 16, 1));
 	KUNIT_EXPECT_FALSE(test, ivshmem_region_fits(&r, 16, 0));
 	KUNIT_EXPECT_FALSE(test, ivshmem_region_fits(&r, -1UL, 2));
+}
+
+static void words(struct kunit *test)
+{
+	static const u64 inside[] = {0, 4, 1024, 1536 - 4},
+			 outside[] = {1, 2, 3, 1536, 1536 - 2, 1540, 1ULL << 32, 1ULL << 63, ~3ULL, ~0ULL};
+	struct ivshmem_region r = {.size = 1536};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(inside); i++)
+		KUNIT_EXPECT_TRUE_MSG(test, ivshmem_region_has_word(&r, inside[i]), "%llx", inside[i]);
+	for (i = 0; i < ARRAY_SIZE(outside); i++)
+		KUNIT_EXPECT_FALSE_MSG(test, ivshmem_region_has_word(&r, outside[i]), "%llx", outside[i]);
+	r.size = 3;
+	KUNIT_EXPECT_FALSE(test, ivshmem_region_has_word(&r, 0));
 }
 
 /* At every edge of a window, and at the ends, bytes go in and come out; KASAN has an eye on both buffers. */
@@ -74,6 +89,23 @@ static void copy_of_plain_memory(struct kunit *test)
 	copy_at_edges(test, &r);
 }
 
+/* The first and the last word, and those beside the borders of views, once they have been reached. */
+static void load_at_edges(struct kunit *test, struct ivshmem_region *r)
+{
+	const u64 offsets[] = {0, VIEW - 4, VIEW, r->size - 4};
+	unsigned int i;
+	u32 word;
+
+	for (i = 0; i < ARRAY_SIZE(offsets); i++) {
+		if (!ivshmem_region_has_word(r, offsets[i]))
+			continue;
+		word = 0x01020304 * (i + 1);
+		KUNIT_ASSERT_EQ(test, ivshmem_region_copy(r, offsets[i], &word, sizeof(word), true), 0);
+		KUNIT_ASSERT_EQ(test, ivshmem_region_reach(r, offsets[i]), 0);
+		KUNIT_EXPECT_EQ(test, ivshmem_region_load(r, offsets[i]), word);
+	}
+}
+
 static void create_and_copy(struct kunit *test, u64 offset, u64 size, u32 cache, u32 reason)
 {
 	struct ivshmem_region r = {};
@@ -84,6 +116,7 @@ static void create_and_copy(struct kunit *test, u64 offset, u64 size, u32 cache,
 	KUNIT_EXPECT_EQ(test, !!r.pages + !!r.ram + !!r.io, 1);
 	KUNIT_EXPECT_EQ(test, ivshmem_region_mappable(&r), reason != IVSHMEM_REASON_SUBPAGE);
 	copy_at_edges(test, &r);
+	load_at_edges(test, &r);
 	ivshmem_region_destroy(&r);
 }
 
@@ -146,6 +179,7 @@ static void suite_exit(struct kunit_suite *suite)
 static struct kunit_case cases[] = {
 	KUNIT_CASE(window_fits_for_any_values),
 	KUNIT_CASE(window_edges),
+	KUNIT_CASE(words),
 	KUNIT_CASE(copy_of_plain_memory),
 	KUNIT_CASE(memory_with_pages),
 	KUNIT_CASE(memory_too_small_for_pages),
