@@ -233,7 +233,7 @@ static bool comes(const int *done, int wanted)
 {
 	unsigned long deadline = jiffies + DEADLINE;
 
-	while (smp_load_acquire(done) != wanted) {
+	while (READ_ONCE(*done) != wanted) {
 		if (time_after(jiffies, deadline))
 			return false;
 		schedule_timeout_uninterruptible(1);
