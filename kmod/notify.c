@@ -9,8 +9,9 @@
  *	waker:   store; lock; look at those on the list; unlock
  *
  * If the watcher has the lock first, the waker finds it on the list; if the waker has it first, its store is seen by the
- * watcher's look. Another machine's store takes no lock. It becomes visible before a later look of the timer, which comes
- * as long as somebody is on the list: enlisting starts the timer, and only a scan that leaves nobody stops it.
+ * watcher's look. Another machine's store takes no lock. It becomes visible before the interrupt that tells of it, hence
+ * the barrier between enlisting and looking; and before a later look of the timer, which comes as long as somebody is on
+ * the list: enlisting starts the timer, and only a scan that leaves nobody stops it. tests/model/wait.pml proves the same.
  *
  * ->lock is taken with interrupts off, since the interrupts of the doorbell look, too. A scan holds it for one bucket at a
  * time. Nothing of this sleeps, so the memory must have been reached before (ivshmem_region_reach()).
@@ -215,6 +216,8 @@ int ivshmem_notify_enlist(struct ivshmem_notify *n, struct ivshmem_watcher *w, u
 	set_pace(n, w, poll_us);
 	if (!n->dead) {
 		hlist_add_head(&w->node, bucket_of(n, offset));
+		/* An interrupt passes over an empty list without the lock: it sees w there, or w sees what it tells of. */
+		smp_mb();
 		if (!look_at(n, w, now) && w->longest)
 			start_timer(n, now, interval_of(n, w, now));
 	}
