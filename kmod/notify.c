@@ -196,6 +196,8 @@ static enum hrtimer_restart on_timer(struct hrtimer *timer)
 /* Something may have changed: everybody looks. From any context. */
 void ivshmem_notify_look(struct ivshmem_notify *n)
 {
+	/* What the interrupt tells of first, then who is on the lists: pairs with the barrier in ivshmem_notify_enlist(). */
+	smp_mb();
 	scan(n, ktime_get_ns());
 }
 
