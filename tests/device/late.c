@@ -84,9 +84,15 @@ static int by_poll(void)
 static int by_epoll_of(uint32_t how)
 {
 	struct epoll_event e = {.events = EPOLLIN | how};
-	int set = epoll_create1(EPOLL_CLOEXEC);
+	int set = epoll_create1(EPOLL_CLOEXEC), n;
 
-	if (epoll_ctl(set, EPOLL_CTL_ADD, fd, &e) || epoll_wait(set, &e, 1, -1) != 1)
+	if (epoll_ctl(set, EPOLL_CTL_ADD, fd, &e))
+		return -1;
+	/* The machine's sleep interrupts epoll_wait(2), whatever is waited for, and no other of these calls. */
+	do
+		n = epoll_wait(set, &e, 1, -1);
+	while (n < 0 && errno == EINTR);
+	if (n != 1)
 		return -1;
 	return e.events == EPOLLIN ? 1 : e.events == (EPOLLHUP | EPOLLERR) ? 0 : -1;
 }
