@@ -192,7 +192,8 @@ static int say_hello(struct search *search, struct ivp_lane *lane, struct ivp_er
 	/* After the hello; pairs with the acquire of the accept word. Lost, if two clients knock with the same number, or one
 	 * overwrites the other's: the listener looks everywhere each second anyway. */
 	ivp_store32_release(&slot->accept, knock);
-	ivp_word_wake(search->region, &slot->accept);
+	if (search->target.local)
+		ivp_word_wake(search->region, &slot->accept);
 	return 0;
 }
 

@@ -196,6 +196,8 @@ static void join(struct ivp_region *client, struct ivp_region *server, int64_t p
 		fail_msg("%s %s", err.text, knock.err.text);
 	lane = knock.lane;
 	ivp_listener_close(listener);
+	if (!ivp_lane_peer_local(lane))
+		assert_int_equal(driver_wakes, 0);
 	driver_waits = driver_wakes = 0;
 }
 
