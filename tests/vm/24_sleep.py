@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""Who waits in a guest sleeps in the driver: on another machine's word, or until a process of the same guest wakes it."""
+import os
+import re
+import threading
+
+from scenario import M, Scenario, digest
+from streams import NODE, make_file, start_udev
+from vm import BUILD, KVM_USER, plain_device, root_port
+
+WAIT, WAKE = '0xc028e901', '0xc020e902'
+# A process wakes up every 250 ms to look after its peer, as often as its beat's thread. One that looks for words itself
+# does so 12 to 40 times as often.
+BEATS = 12
+A_BEAT = 4
+HIST = '/sys/kernel/tracing/events/syscalls/sys_enter_ioctl'
+
+
+class InGuest:
+    """The helper in the guest; pid is its process."""
+
+    def __init__(self, vm, arguments, redirect=''):
+        self.vm, self.job = vm, vm.spawn(f'echo pid $$; exec ivpipe {arguments} {redirect}', KVM_USER)
+        self.pid = self.job.wait_for(r'pid (\d+)')[1]
+
+    def wake_ups(self):
+        """Of its main thread, and of its beat's."""
+        status = self.vm.sh(f'grep ^voluntary /proc/{self.pid}/task/*/status')
+        threads = dict(re.findall(r'task/(\d+)/status:voluntary_ctxt_switches:\s+(\d+)', status))
+        return int(threads.pop(self.pid)), sum(map(int, threads.values()))
+
+    def asleep(self):
+        """Until the kernel says that its main thread is in IVSHMEM_IOC_WAIT; what it says it is in."""
+        return self.vm.sh(f'for i in $(seq 1000); do in=$(cat /proc/{self.pid}/syscall); '
+                          f'case $in in "16 0x"*" {WAIT} "*) break;; esac; done; echo "$in"')
+
+    def check_asleep(self, t, what):
+        t.matches(self.asleep(), f'^16 0x[0-9a-f]+ {WAIT} ', f'{what}: sleeps in the driver')
+        began = now = self.wake_ups()
+        while now[1] - began[1] < BEATS:
+            now = self.wake_ups()
+        times, beats = now[0] - began[0], now[1] - began[1]
+        t.check(times <= A_BEAT * beats, f'{what}: hardly ever wakes up', f'{times} times in {beats} beats')
+
+
+class Pipe:
+    """With a name, for one end of the host's helper: silent, or full, as long as we please."""
+
+    def __init__(self, t):
+        self.path = f'{t.work}/pipe{t.next_number()}'
+        os.mkfifo(self.path)
+        self.fd = os.open(self.path, os.O_RDWR)
+
+    def say(self, text):
+        os.write(self.fd, text.encode())
+
+    def close(self):
+        os.close(self.fd)
+
+
+class Wakes:
+    """How often IVSHMEM_IOC_WAKE was called in the guest, if its kernel can count the commands of ioctl."""
+
+    def __init__(self, t, vm):
+        self.t, self.vm, self.began = t, vm, 0
+        vm.run('mount -t tracefs none /sys/kernel/tracing')
+        self.counted = vm.run(f'echo hist:keys=cmd.hex > {HIST}/trigger')[0] == 0
+
+    def count(self):
+        found = re.search(rf'cmd:\s*{WAKE[2:]} .*hitcount:\s*(\d+)', self.vm.sh(f'cat {HIST}/hist'))
+        return int(found[1]) if found else 0
+
+    def begin(self):
+        self.began = self.count() if self.counted else 0
+
+    def check(self, least, most, what):
+        if not self.counted:
+            self.t.skip(what, 'this kernel does not count system calls')
+            return
+        times = self.count() - self.began
+        self.t.check(least <= times <= most, what, f'{times} calls, wanted {least} to {most}')
+
+
+def listener_and_receiver(t, vm, region):
+    pipe = Pipe(t)
+    guest = InGuest(vm, f'recv -q -r {NODE}')
+    guest.check_asleep(t, 'a listener')
+    host = t.ivpipe('send', '-q', '-r', region.path, stdin=pipe.path)
+    pipe.say('first\n')
+    t.check(guest.job.wait_for('first'), 'a client on the host reaches it', guest.job.output)
+    guest.check_asleep(t, 'a receiver whose sender is silent')
+    pipe.say('second\n')
+    t.check(guest.job.wait_for('second'), 'what the host sends then comes through', guest.job.output)
+    pipe.close()
+    t.equal((host.wait(), guest.job.wait()), (0, 0), 'and the end as well')
+
+
+def full_ring(t, vm, region, wakes):
+    pipe, wanted = Pipe(t), make_file(vm, '/tmp/out', 8 * M)
+    target = f'{t.work}/got'
+    wakes.begin()
+    host = t.host('/bin/sh', '-c', f'exec {BUILD}/ivpipe recv -q -r {region.path} > {pipe.path}')
+    guest = InGuest(vm, f'send -q -r {NODE} /tmp/out')
+    guest.check_asleep(t, 'a sender before a full ring')
+
+    def drain():
+        with open(target, 'wb') as out:
+            while out.tell() < 8 * M:
+                out.write(os.read(pipe.fd, M))
+    reader = threading.Thread(target=drain, daemon=True)
+    reader.start()
+    t.equal((guest.job.wait(), host.wait()), (0, 0), 'it goes on when the host does')
+    reader.join(60)
+    t.equal(digest(target), wanted, 'and everything arrives')
+    pipe.close()
+    wakes.check(0, 0, 'nobody is woken in the guest for a peer that is not there')
+
+
+def same_guest(t, vm, wakes):
+    vm.sh('mkfifo -m 666 /tmp/words')
+    receiver = InGuest(vm, f'recv -q -r {NODE}')
+    receiver.asleep()
+    writer = vm.spawn('exec 8<>/tmp/words; echo open; exec sleep 1000')
+    writer.wait_for('open')
+    sender = InGuest(vm, f'send -q -r {NODE}', '< /tmp/words')
+    vm.sh('echo first > /tmp/words')
+    receiver.job.wait_for('first')
+    receiver.check_asleep(t, 'a receiver whose sender is in the same guest')
+    wakes.begin()
+    for number in range(10):
+        receiver.asleep()
+        vm.sh(f'echo word {number} > /tmp/words')
+        receiver.job.wait_for(f'word {number}')
+    t.check('word 9' in receiver.job.output, 'what it sends then comes through', receiver.job.output)
+    # For each a word to the receiver, and perhaps its answer that there is room.
+    wakes.check(10, 40, 'by IVSHMEM_IOC_WAKE')
+    writer.kill()
+    t.equal((sender.job.wait(), receiver.job.wait()), (0, 0), 'and the end as well')
+
+
+def unplugged(t, vm, region):
+    pipe = Pipe(t)
+    guest = InGuest(vm, f'recv -q -r {NODE}')
+    host = t.ivpipe('send', '-q', '-r', region.path, stdin=pipe.path)
+    pipe.say('first\n')
+    guest.job.wait_for('first')
+    t.matches(guest.asleep(), WAIT, 'a receiver sleeps while its device is unplugged')
+    vm.unplug('shm0', 'shm0-memory0')
+    t.equal(guest.job.wait(), 8, 'and says that the memory went away')
+    t.matches(guest.job.output, 'went away', 'in a sentence')
+    t.equal(host.wait(), 8, 'the host\'s end notices')
+    pipe.close()
+
+
+with Scenario('sleeping in the driver') as t:
+    region = t.region(64 * M)
+    vm = t.boot(devices=[*root_port(), *plain_device(region, bus='rp1')], memory=768)
+    start_udev(vm)
+    t.equal(t.ivpipe('format', region.path).wait(20), 0, 'the region is laid out')
+    wakes = Wakes(t, vm)
+    listener_and_receiver(t, vm, region)
+    full_ring(t, vm, region, wakes)
+    same_guest(t, vm, wakes)
+    unplugged(t, vm, region)
+    vm.finish_and_stop()
