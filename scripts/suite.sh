@@ -5,6 +5,12 @@
 MIRROR=${IVPIPE_MIRROR:-http://deb.debian.org}
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
+# What is wanted is not on the mirror, or the mirror is not there.
+cannot_be_had() {
+	say "${0##*/}: $*"
+	exit 3
+}
+
 # An expired Release file is no reason to refuse: a mirror may lag, and nothing of this is installed.
 suite_write_conf() {
 	mkdir -p "$1/lists/partial" "$1/cache/archives/partial"
