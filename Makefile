@@ -8,8 +8,8 @@ KDIR ?= $(or $(wildcard /lib/modules/$(KVER)/build), \
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
-.PHONY: all modules modules_install user check check-vm check-kunit check-matrix check-all bench style demo install \
-	dkms-install clean clean-modules help need-headers
+.PHONY: all modules modules_install user check check-vm check-dkms check-kunit check-matrix check-all bench style demo install \
+	dkms-install dkms-uninstall clean clean-modules help need-headers
 
 all: modules user ## module and programs
 
@@ -31,6 +31,9 @@ check-vm: ## boots guests, under TCG where KVM does not work
 check-kunit: ## KUnit suites, faults and unplug in a kernel with KASAN, lockdep and kmemleak, which it builds once
 	scripts/check-kunit
 
+check-dkms: ## installing through DKMS, in a place of its own (root)
+	tests/dkms/run
+
 check-matrix: ## the module on Debian's other kernels (scripts/check-matrix --all: 7.x too)
 	scripts/check-matrix
 
@@ -49,8 +52,11 @@ demo: ## a guest that sends a file to this machine
 install: ## library, ivpipe, manuals and udev rule (DESTDIR=, PREFIX=)
 	+$(MAKE) -C user install
 
-dkms-install: ## the module through DKMS, rebuilt at each kernel update
-	dkms add . && dkms install ivpipe/$(VERSION)
+dkms-install: ## the module through DKMS, signed, rebuilt at each kernel update; and the udev rule
+	scripts/dkms install $(KVER)
+
+dkms-uninstall: ## takes away what dkms-install brought
+	scripts/dkms uninstall
 
 clean: clean-modules ## what was built
 	$(RM) -r build
