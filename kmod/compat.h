@@ -53,10 +53,9 @@ static inline int freezable_schedule_hrtimeout_range(ktime_t *expires, u64 slack
 #define TASK_FREEZABLE 0
 #endif
 
-#ifndef DEFINE_SIMPLE_DEV_PM_OPS /* 5.17 */
-#define DEFINE_SIMPLE_DEV_PM_OPS(name, suspend, resume)                                                                \
-	const struct dev_pm_ops __maybe_unused name = {SET_SYSTEM_SLEEP_PM_OPS(suspend, resume)}
-#define pm_sleep_ptr(ptr) (IS_ENABLED(CONFIG_PM_SLEEP) ? (ptr) : NULL)
+#ifndef SYSTEM_SLEEP_PM_OPS /* 5.17; late 5.10 kernels have it, and a DEFINE_SIMPLE_DEV_PM_OPS() that begins with static */
+#define SYSTEM_SLEEP_PM_OPS SET_SYSTEM_SLEEP_PM_OPS
+#define pm_sleep_ptr(ptr)   (IS_ENABLED(CONFIG_PM_SLEEP) ? (ptr) : NULL)
 #endif
 
 #ifndef PCI_POSSIBLE_ERROR /* 5.17 */

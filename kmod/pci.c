@@ -220,7 +220,7 @@ static int ivshmem_pci_resume(struct device *dev)
 	return 0;
 }
 
-static DEFINE_SIMPLE_DEV_PM_OPS(pm_ops, ivshmem_pci_suspend, ivshmem_pci_resume);
+static const struct dev_pm_ops pm_ops = {SYSTEM_SLEEP_PM_OPS(ivshmem_pci_suspend, ivshmem_pci_resume)};
 
 /* Before another kernel takes over: nobody looks at the memory, and nothing interrupts. */
 static void ivshmem_pci_shutdown(struct pci_dev *pdev)
