@@ -40,8 +40,9 @@ check-matrix: ## the module on Debian's other kernels (scripts/check-matrix --al
 check-all: ## everything that can be checked here
 	scripts/check
 
-bench: ## ivpipe against what else there is
+bench: ## ivpipe against what else there is, and what waiting and mapping cost in a guest
 	scripts/bench
+	scripts/bench --guest
 
 style: ## formatting, sparse, checkpatch, Coccinelle, shellcheck
 	scripts/style
