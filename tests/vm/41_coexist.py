@@ -2,6 +2,7 @@
 """A device that another driver shall have: the driver keeps away from it, lets go of it, and takes it back."""
 from scenario import M, Scenario
 from streams import both_ways, start_udev
+from vm import VM, plain_device
 
 PCI = '/sys/bus/pci'
 OTHER = 'uio_pci_generic'
@@ -104,6 +105,29 @@ def something_else(t, bus):
     bus.reserve(slot, '')
 
 
+def given_to_vfio(t, region):
+    """As programs do that run the device themselves; that one needs an IOMMU."""
+    vm = VM(t, 'iommu', ['-device', 'intel-iommu,intremap=off', *plain_device(region)], append='intel_iommu=on')
+    start_udev(vm)
+    bus = Bus(vm)
+    slot = bus.slots[0]
+    vm.sh('modprobe vfio-pci && modprobe vfio_iommu_type1')
+    bus.reserve(slot, 'vfio-pci')
+    bus.unbind(slot)
+    bus.probe(slot)
+    bus.settle()
+    group = vm.sh(f'basename $(readlink {PCI}/devices/{slot}/iommu_group)')
+    t.equal(vm.sh(f'ls /dev/vfio/{group}; ls /dev | grep -c ivshmem; true').split(), [f'/dev/vfio/{group}', '0'],
+            'given to vfio-pci')
+    bus.unbind(slot)
+    bus.reserve(slot, '')
+    bus.probe(slot)
+    bus.settle()
+    region.write(0, bytes(M))
+    both_ways(t, vm, region, 'taken back from vfio-pci', node=bus.node(slot))
+    vm.finish_and_stop()
+
+
 with Scenario('coexistence with another driver for the device') as t:
     regions = [t.region(64 * M), t.region(64 * M)]
     vm = t.boot(regions)
@@ -117,3 +141,5 @@ with Scenario('coexistence with another driver for the device') as t:
         claimed_by_id(t, bus)
         something_else(t, bus)
     vm.finish_and_stop()
+    if not t.skipped:
+        given_to_vfio(t, regions[0])
