@@ -119,6 +119,16 @@ static bool ready(struct ivp_lane *lane, unsigned int what)
 	return look_once(lane, what, NULL) != 0;
 }
 
+/* It may have died, or closed, right after its last word, and that says more than its death does. */
+static int last_word(struct ivp_lane *lane, unsigned int what, int dead, struct ivp_error *err)
+{
+	int ret = look_once(lane, what, err);
+
+	if (ret > 0)
+		return 0;
+	return ret ? ret : dead;
+}
+
 int ivp_lane_wait(struct ivp_lane *lane, unsigned int what, int64_t timeout_ms, struct ivp_error *err)
 {
 	int64_t deadline = ivp_deadline(timeout_ms);
@@ -136,8 +146,7 @@ int ivp_lane_wait(struct ivp_lane *lane, unsigned int what, int64_t timeout_ms, 
 					lane->index);
 		ret = ivp_lane_alive(lane, err);
 		if (ret)
-			/* It may have died, or closed, right after its last word. */
-			return look_once(lane, what, NULL) > 0 ? 0 : ret;
+			return last_word(lane, what, ret, err);
 		ivp_lane_sleep(lane, &doze, deadline, ready, what);
 	}
 	return ret < 0 ? ret : 0;
@@ -147,7 +156,10 @@ int ivp_lane_check(struct ivp_lane *lane, struct ivp_error *err)
 {
 	int ret = why_stop(lane, 0, err);
 
-	return ret ? ret : ivp_lane_alive(lane, err);
+	if (ret)
+		return ret;
+	ret = ivp_lane_alive(lane, err);
+	return ret ? last_word(lane, 0, ret, err) : 0;
 }
 
 size_t ivp_lane_piece(const struct ivp_lane *lane)

@@ -8,4 +8,7 @@
 /* From now on the library finds it `ms` later. */
 void clock_advance(int64_t ms);
 
+/* Called once, when the library looks at it next: what happens between two steps of a wait. */
+void clock_at_next_look(void (*call)(void));
+
 #endif

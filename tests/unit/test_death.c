@@ -185,6 +185,33 @@ static void a_receiver_that_died_before_its_verdict_confirmed_nothing(void **sta
 	part();
 }
 
+/* A receiver whose disk is full: it says so, closes, and ends, all between two steps of ours. */
+static struct pair pair;
+
+static void say_and_die(void)
+{
+	ivp_lane_abort(pair.server, IVP_VERDICT_NO_SPACE);
+	ivp_lane_close(pair.server);
+	pair.server = NULL;
+	clock_advance(IVP_BEAT_MS);
+}
+
+static void the_reason_of_a_dead_peer_is_told_and_not_its_death(void **state)
+{
+	(void)state;
+	for (int checks = 0; checks < 2; checks++) {
+		pair_connect(&pair, false);
+		clock_at_next_look(say_and_die);
+		if (checks)
+			assert_int_equal(ivp_lane_check(pair.client, &err), -ENOSPC);
+		else
+			assert_int_equal(ivp_lane_wait(pair.client, IVP_WAIT_RESULT, -1, &err), -ENOSPC);
+		assert_null(pair.server);
+		assert_int_equal(err.kind, IVP_FAIL_GENERAL);
+		pair_close(&pair);
+	}
+}
+
 static void the_survivor_leaves_nothing_behind(void **state)
 {
 	u32 index;
@@ -363,6 +390,7 @@ int main(void)
 		cmocka_unit_test(last_words_are_heard_before_the_death),
 		cmocka_unit_test(what_had_ended_is_whole_although_its_sender_died),
 		cmocka_unit_test(a_receiver_that_died_before_its_verdict_confirmed_nothing),
+		cmocka_unit_test(the_reason_of_a_dead_peer_is_told_and_not_its_death),
 		cmocka_unit_test(the_survivor_leaves_nothing_behind),
 		cmocka_unit_test(the_next_one_connects_at_once),
 		cmocka_unit_test(a_beat_that_stops_is_a_death_after_so_many_looks),
