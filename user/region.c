@@ -62,6 +62,12 @@ static const char *cache_name(u32 cache)
 	}
 }
 
+/* The node of a device that is just going: as if it were not there any more, or not there again yet. */
+static int leaving(const struct ivp_region *region, struct ivp_error *err)
+{
+	return ivp_fail(err, IVP_FAIL_NO_REGION, -ENOENT, "%s: the device has gone", region->address.path);
+}
+
 /* Whether the driver lets us sleep. It would not on a file that never blocks, and so nodes are opened. */
 static enum ivp_way way_of_node(int fd, u64 features)
 {
@@ -78,7 +84,7 @@ static int measure_node(struct ivp_region *region, struct ivp_error *err)
 	struct ivshmem_info info = {.argsz = sizeof(info)};
 
 	if (ioctl(region->fd, IVSHMEM_IOC_INFO, &info))
-		return errno == ENODEV ? ivp_fail_path(err, -ENODEV, region->address.path, "the device has gone")
+		return errno == ENODEV ? leaving(region, err)
 				       : ivp_fail(err, IVP_FAIL_NO_REGION, -ENODEV,
 						  "%s: not a device of the ivshmem driver", region->address.path);
 	if (!(info.features & IVSHMEM_FEATURE_MMAP))
@@ -165,6 +171,8 @@ static int open_files(struct ivp_region *region, struct ivp_error *err)
 	if (ret)
 		return ret;
 	region->fd = open(address->path, flags);
+	if (region->fd < 0 && address->backing == IVP_BACKING_NODE && (errno == ENODEV || errno == ENXIO))
+		return leaving(region, err);
 	if (region->fd < 0)
 		return ivp_fail_path(err, -errno, address->path,
 				     errno == EACCES ? "your user may not open it: see its owner, group and mode"

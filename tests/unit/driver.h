@@ -19,7 +19,7 @@ void driver_reset(void);
 /* What a node opened from now on can do; all there is after a reset. */
 void driver_features(__u64 features);
 
-/* WAIT and WAKE answer with this errno from now on, also to those who wait; as after the device has gone. */
+/* All answer with this errno from now on, also to those who wait; as after the device has gone. 0: as before. */
 void driver_answer(int number);
 
 extern atomic_uint driver_waits, driver_wakes;

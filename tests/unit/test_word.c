@@ -67,6 +67,37 @@ static void without_a_driver_that_waits_everybody_polls(void **state)
 	assert_int_equal(ivp_word_way(there, false), IVP_WAY_POLL);
 }
 
+/* ---- a node that comes and goes ---- */
+
+static void come_back(void *arg, const char *text)
+{
+	assert_ptr_equal(arg, &place);
+	assert_non_null(strstr(text, "the device has gone"));
+	driver_answer(0);
+}
+
+static void a_node_whose_device_is_going_is_waited_for(void **state)
+{
+	struct ivp_open_options options = {.side = IVP_SIDE_AUTO, .notice = come_back, .notice_arg = &place};
+
+	(void)state;
+	driver_answer(ENODEV);
+	assert_int_equal(ivp_region_open(&there, place.node, &options, &err), -ENOENT);
+	assert_int_equal(err.kind, IVP_FAIL_NO_REGION);
+	options.wait_ms = 20000;
+	assert_int_equal(ivp_region_open(&there, place.node, &options, &err), 0);
+}
+
+static void a_node_of_another_driver_is_not_waited_for(void **state)
+{
+	struct ivp_open_options options = {.side = IVP_SIDE_AUTO, .wait_ms = -1};
+
+	(void)state;
+	driver_answer(ENOTTY);
+	assert_int_equal(ivp_region_open(&there, place.node, &options, &err), -ENODEV);
+	assert_int_equal(err.kind, IVP_FAIL_NO_REGION);
+}
+
 /* ---- a word ---- */
 
 static u32 *word_of(struct ivp_region *region)
@@ -416,6 +447,8 @@ int main(void)
 		TEST(on_a_file_a_futex_wakes_who_is_on_this_kernel),
 		TEST(on_a_node_the_driver_wakes_everybody),
 		TEST(without_a_driver_that_waits_everybody_polls),
+		TEST(a_node_whose_device_is_going_is_waited_for),
+		TEST(a_node_of_another_driver_is_not_waited_for),
 		TEST(a_word_that_changed_is_not_slept_on),
 		TEST(a_sleep_ends_by_itself),
 		TEST(a_wake_through_another_mapping_arrives),
