@@ -91,11 +91,11 @@ def many_times(t, vm, region, what):
             echo {pci} > unbind
             for way in wait poll fork storm; do wait $(eval echo \\$$way); grep -q gone /tmp/late.$way.$i; done
             echo {pci} > bind
-        done''', 200)
+        done''', 500)
     still_waits(t, vm, region, f'{what}, after twenty rounds')
 
 
-with Scenario('the device goes while its words are waited for', deadline=600) as t:
+with Scenario('the device goes while its words are waited for', deadline=1200) as t:
     shared = t.region(16 * M)
     guest = t.boot(name='plain', devices=[*root_port(), *plain_device(shared, bus='rp1')])
     start_udev(guest)

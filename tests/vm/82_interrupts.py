@@ -132,7 +132,7 @@ def sleeps(t, vm, number, setting):
     rung_by_host(t, vm, number, setting.host, 1, 'after the sleep')
 
 
-with Scenario('interrupts', deadline=900) as t:
+with Scenario('interrupts', deadline=1200) as t:
     # An eventfd for each vector of each peer, on both ends of the server's sockets.
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     for vectors, first_id in ((1, 0), (16, 65530), (300, 7)):
