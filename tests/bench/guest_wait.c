@@ -104,8 +104,8 @@ static int64_t one(enum way way, uint32_t *word, const struct stamps *stamps, ui
 {
 	int64_t began = now();
 
-	/* Until it sleeps, and its processor too. */
-	while (now() < began + 500000)
+	/* Until it sleeps, and its processor too: to set a timer takes long under TCG. */
+	while (now() < began + 3000000)
 		;
 	began = now();
 	wake(way, word);
