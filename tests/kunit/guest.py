@@ -5,6 +5,7 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'vm'))
+from doorbell_server import DoorbellServer  # noqa: E402
 from scenario import M, Scenario  # noqa: E402, F401
 
 KUNIT = '/usr/lib/ivpipe/kunit'
@@ -15,6 +16,14 @@ COMPLAINT = re.compile(r'BUG:|WARNING:|KASAN|UBSAN:|possible circular|possible r
                        r'sleeping function|data-race|INFO: task .* blocked|Oops|ODEBUG|'
                        r'list_(?:add|del) corruption|suspicious RCU|general protection|refcount_t:|Bad page')
 TAINT_TEST = 1 << 18  # KUnit ran
+
+
+def doorbell_device(t, size, vectors):
+    """QEMU arguments for an ivshmem-doorbell device, with a server that knows this peer alone."""
+    server = DoorbellServer(f'{t.work}/doorbell{t.next_number()}', t.region(size), vectors)
+    t.at_end(server.close)
+    return ['-chardev', f'socket,id=door,path={server.path}', '-device',
+            f'ivshmem-doorbell,chardev=door,vectors={vectors},id=door0']
 
 
 def complaints(vm, forgive=None):
