@@ -188,6 +188,51 @@ static void ping_pong(const char *name, bool (*wait)(uint64_t, uint32_t))
 	tap_ok(good && !status && round > 100, name);
 }
 
+/* ---- a change that comes while somebody is going to sleep ---- */
+
+#define AIMED_NS 50000 /* longer than it takes from the call to sleep */
+
+static uint32_t turn; /* of who is about to wait */
+static int lost;
+
+static void *aimed_at(void *arg)
+{
+	const uint32_t *turns = arg;
+
+	for (uint32_t i = 0; i < *turns && !lost; i++) {
+		__atomic_store_n(&turn, i + 1, __ATOMIC_SEQ_CST);
+		if (!wait_never(640, i, LATE))
+			__atomic_store_n(&lost, 1, __ATOMIC_SEQ_CST);
+	}
+	return NULL;
+}
+
+/* Before it looks, between its looks, and once it sleeps: at any moment of all that. */
+static void test_aimed(void)
+{
+	uint32_t turns = rounds / 20, i;
+	int64_t began, end = now() + seconds * SECOND;
+	uint64_t seed = 2463534242;
+	pthread_t t;
+
+	put(640, 0);
+	pthread_create(&t, NULL, aimed_at, &turns);
+	for (i = 0; i < turns && !lost; i++) {
+		while (__atomic_load_n(&turn, __ATOMIC_SEQ_CST) != i + 1 && !__atomic_load_n(&lost, __ATOMIC_SEQ_CST))
+			;
+		if (now() > end)
+			__atomic_store_n(&turns, i + 1, __ATOMIC_SEQ_CST);
+		dawdle(&seed);
+		began = now();
+		while (now() < began + (int64_t)(seed % AIMED_NS))
+			;
+		put_and_wake(640, i + 1);
+	}
+	pthread_join(t, NULL);
+	printf("# %u turns\n", i);
+	tap_ok(!lost && i > 100, "changed and woken at any moment of falling asleep: no wake-up is lost");
+}
+
 /* ---- one who waits, several who count ---- */
 
 #define COUNTERS 4
@@ -278,6 +323,7 @@ int main(int argc, char **argv)
 	test_crowd();
 	ping_pong("two processes, WAIT and WAKE: no wake-up is lost", by_wait);
 	ping_pong("two processes, WATCH, poll and WAKE: no wake-up is lost", by_poll);
+	test_aimed();
 	test_counters();
 	test_fickle();
 	return tap_end();
