@@ -10,6 +10,7 @@
 #include "error.h"
 #include "handshake.h"
 #include "json.h"
+#include "region.h"
 
 /* Between the two looks that tell a beating end from one that was left: longer than a beat takes. */
 #define LOOK_NS (300 * 1000 * 1000)
@@ -40,7 +41,17 @@ static int take(struct ivp_region *region, const struct picture *picture, struct
 	return 0;
 }
 
-static int take_both(struct ivp_region *region, struct picture *picture)
+/* What went away meanwhile reads as zero, and is no picture of anything. */
+static int check(struct ivp_region *region, struct ivp_error *err)
+{
+	int ret = ivp_region_check(region, err);
+
+	if (ret)
+		err->kind = IVP_FAIL_NO_REGION;
+	return ret;
+}
+
+static int take_both(struct ivp_region *region, struct picture *picture, struct ivp_error *err)
 {
 	const struct timespec pause = {.tv_nsec = LOOK_NS};
 	int ret;
@@ -48,10 +59,11 @@ static int take_both(struct ivp_region *region, struct picture *picture)
 	ivp_region_describe(region, &picture->info);
 	picture->slots = picture->info.sides * IVP_LISTENERS_PER_SIDE;
 	ret = take(region, picture, &picture->first);
-	if (ret)
-		return ret;
-	nanosleep(&pause, NULL);
-	return take(region, picture, &picture->second);
+	if (!ret) {
+		nanosleep(&pause, NULL);
+		ret = take(region, picture, &picture->second);
+	}
+	return ret ? ivp_fail(err, IVP_FAIL_GENERAL, ret, "%s", strerror(-ret)) : check(region, err);
 }
 
 static void drop(struct picture *picture)
@@ -223,13 +235,11 @@ int ivp_cmd_info(struct ivp_cli *cli)
 		cli->region = cli->argument;
 	if (ivp_cli_open(cli, IVP_OPEN_READ_ONLY, &region, &err))
 		return ivp_cli_failed(cli, &err);
-	ret = take_both(region, &picture);
+	ret = take_both(region, &picture, &err);
 	ivp_region_close(region);
-	if (ret)
-		ivp_fail(&err, IVP_FAIL_GENERAL, ret, "%s", strerror(-ret));
-	else if (cli->json)
+	if (!ret && cli->json)
 		show_json(cli, &picture);
-	else
+	else if (!ret)
 		show(cli, &picture);
 	drop(&picture);
 	return ret ? ivp_cli_failed(cli, &err) : 0;

@@ -58,6 +58,25 @@ run last "$IVPIPE" info --json "$region"
 check 'what was killed is dead' json '[l["alive"] for l in d["listeners"]] == ["dead"]'
 
 # Names are not ours: a file name may hold anything but a slash.
+# Emptied between the two looks of info, which is stopped meanwhile; again, if it was done before we were.
+emptied() {
+	local try gone=$region.gone
+	for try in {1..10}; do
+		rm -f "$gone"
+		"$IVPIPE" format -q --create --size 1M "$gone"
+		start last "$IVPIPE" info "$gone"
+		until grep -q "$gone" "/proc/${pids[last]}/maps" 2>/dev/null || ! kill -0 "${pids[last]}" 2>/dev/null; do :; done
+		kill -STOP "${pids[last]}" 2>/dev/null
+		truncate -s 0 "$gone"
+		kill -CONT "${pids[last]}" 2>/dev/null
+		finish last
+		[ "$code" = 0 ] || break
+		echo "# once more after $try"
+	done
+	[ "$code" = 3 ] && one_line last 'went away' && [ ! -s "$work/last.out" ]
+}
+check 'info of a region that goes away meanwhile' emptied
+
 odd=$region.$'a"\\b\n\033[31m\303\244\377\177'
 "$IVPIPE" format -q --create --size 1M "$odd"
 check 'list --json of an odd name' gives 0 "$IVPIPE" list --json
