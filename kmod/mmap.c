@@ -27,6 +27,8 @@ static vm_fault_t insert_pages(struct vm_area_struct *vma, unsigned long addr, u
 		/* An entry is there already, from an earlier fault or from one at this moment: step over it. */
 		if (err == -EBUSY)
 			n++;
+		else if (err == -EFAULT)
+			return VM_FAULT_NOPAGE; /* an empty page table, freed at this moment: it will fault again */
 		else if (err)
 			return vmf_error(err);
 		addr += n << PAGE_SHIFT;
