@@ -38,6 +38,7 @@ static int ivshmem_open(struct inode *inode, struct file *file)
 	publish_size(inode, ivd->region.size);
 	file->private_data = f;
 	file->f_mapping = ivd->inode->i_mapping;
+	file->f_mode |= FMODE_NOCMTIME; /* a write to the memory is none to the node */
 	return 0;
 }
 
@@ -170,6 +171,7 @@ const struct file_operations ivshmem_chardev_fops = {
 	.unlocked_ioctl = ivshmem_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = ivshmem_mmap,
+	.get_unmapped_area = thp_get_unmapped_area, /* aligned, for whole PMDs to fit */
 	.poll = ivshmem_wait_poll,
 	.fsync = ivshmem_fsync,
 };

@@ -62,4 +62,18 @@ static inline int freezable_schedule_hrtimeout_range(ktime_t *expires, u64 slack
 #define PCI_POSSIBLE_ERROR(value) ((value) == (typeof(value))~0)
 #endif
 
+/* Pages in folios of this order: can the kernel? They were tried on x86 alone. */
+#if defined(HAVE_FOLIO_MAPPINGS) && defined(CONFIG_X86_64) && defined(CONFIG_TRANSPARENT_HUGEPAGE) /* 6.1 */
+static inline bool pagemap_set_order(struct dev_pagemap *map, unsigned int order)
+{
+	map->vmemmap_shift = order;
+	return !order || has_transparent_hugepage();
+}
+#else
+static inline bool pagemap_set_order(struct dev_pagemap *map, unsigned int order)
+{
+	return !order;
+}
+#endif
+
 #endif /* IVSHMEM_COMPAT_H */

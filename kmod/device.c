@@ -66,6 +66,8 @@ int ivshmem_device_add(struct ivshmem_device *ivd)
 	if (minor < 0)
 		return minor;
 	ivd->index = minor;
+	/* Or else the core would map no folio at once, for reaching past the end of the file. */
+	i_size_write(ivd->inode, ivd->region.size);
 	ivd->dev.devt = MKDEV(MAJOR(first_dev), minor);
 	err = dev_set_name(&ivd->dev, "ivshmem%d", minor);
 	if (!err)
@@ -83,6 +85,8 @@ void ivshmem_device_kill(struct ivshmem_device *ivd)
 	up_write(&ivd->lock);
 	ivshmem_notify_kill(&ivd->notify);
 	ivshmem_doorbell_kill(&ivd->doorbell);
+	if (ivd->region.pages)
+		ivshmem_pages_settle(ivd->region.pages);
 	unmap_mapping_range(ivd->inode->i_mapping, 0, 0, 1);
 	wake_up_poll(&ivd->wait, EPOLLHUP | EPOLLERR);
 	cdev_device_del(&ivd->cdev, &ivd->dev);

@@ -125,6 +125,7 @@ bool ivshmem_region_has_word(const struct ivshmem_region *r, u64 offset);
 bool ivshmem_pages_taken(phys_addr_t start, u64 size);
 struct ivshmem_pages *ivshmem_pages_create(struct device *dev, phys_addr_t start, u64 size, u32 *reason);
 void ivshmem_pages_destroy(struct ivshmem_pages *p);
+void ivshmem_pages_settle(struct ivshmem_pages *p);
 void ivshmem_pages_exit(void);
 #else
 static inline bool ivshmem_pages_taken(phys_addr_t start, u64 size)
@@ -137,6 +138,9 @@ static inline struct ivshmem_pages *ivshmem_pages_create(struct device *dev, phy
 	return NULL;
 }
 static inline void ivshmem_pages_destroy(struct ivshmem_pages *p)
+{
+}
+static inline void ivshmem_pages_settle(struct ivshmem_pages *p)
 {
 }
 static inline void ivshmem_pages_exit(void)

@@ -2,6 +2,7 @@
 /* What a process sees of BAR2: the rules of mmap, and faults. */
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
 
 #include "compat.h"
 #include "ivshmem.h"
@@ -37,6 +38,18 @@ static vm_fault_t insert_pages(struct vm_area_struct *vma, unsigned long addr, u
 	return VM_FAULT_NOPAGE;
 }
 
+/*
+ * For the core to insert when it has it: all of its folio by one entry, if nothing is there yet. ->lock is not held any more
+ * then; the lock of the page is (see ivshmem_pages_settle()).
+ */
+static vm_fault_t give_page(struct vm_fault *vmf, struct page *page)
+{
+	get_page(page);
+	lock_page(page);
+	vmf->page = page;
+	return VM_FAULT_LOCKED;
+}
+
 /* x86 gives these entries the type that the kernel's own mapping of the range has, whatever vm_page_prot says. */
 static vm_fault_t insert_pfns(struct vm_area_struct *vma, unsigned long addr, unsigned long end, unsigned long pfn)
 {
@@ -57,6 +70,8 @@ static vm_fault_t fault_locked(struct ivshmem_region *r, struct vm_fault *vmf)
 
 	if (!ivshmem_region_fits(r, pgoff, (end - start) >> PAGE_SHIFT))
 		return VM_FAULT_SIGBUS;
+	if (r->pages && !(vma->vm_flags & VM_MIXEDMAP))
+		return give_page(vmf, pfn_to_page(PHYS_PFN(r->start) + vmf->pgoff));
 	if (r->pages)
 		return insert_pages(vma, start, end, pfn_to_page(pfn));
 	return insert_pfns(vma, start, end, pfn);
@@ -79,6 +94,27 @@ static const struct vm_operations_struct vm_ops = {
 	.fault = fault,
 };
 
+/* Does the memory come in folios, and is there a place for a whole one? */
+static bool folio_fits(const struct ivshmem_region *r, const struct vm_area_struct *vma)
+{
+	unsigned long first = ALIGN(vma->vm_start, PMD_SIZE);
+
+	return PageHead(pfn_to_page(PHYS_PFN(r->start))) &&
+	       IS_ALIGNED((vma->vm_start >> PAGE_SHIFT) - vma->vm_pgoff, PMD_SIZE >> PAGE_SHIFT) &&
+	       first < vma->vm_end && vma->vm_end - first >= PMD_SIZE;
+}
+
+/*
+ * Batches need VM_MIXEDMAP. With it the core does not count references of PMDs, and so never returns those that it took when
+ * it inserted them: a mapping has either. One that takes whole folios has single faults for what is left over at its ends.
+ */
+static unsigned long kind(const struct ivshmem_region *r, const struct vm_area_struct *vma)
+{
+	if (!r->pages)
+		return VM_PFNMAP | VM_IO;
+	return folio_fits(r, vma) ? 0 : VM_MIXEDMAP;
+}
+
 static void set_type(const struct ivshmem_region *r, struct vm_area_struct *vma)
 {
 	vma->vm_page_prot = pgprot_decrypted(vma->vm_page_prot);
@@ -86,7 +122,7 @@ static void set_type(const struct ivshmem_region *r, struct vm_area_struct *vma)
 		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
 	else if (r->cache == IVSHMEM_CACHE_UNCACHED)
 		vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
-	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | (r->pages ? VM_MIXEDMAP : VM_PFNMAP | VM_IO));
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | kind(r, vma));
 	vm_flags_clear(vma, VM_MAYEXEC);
 }
 

@@ -4,6 +4,7 @@
  *
  * An idle page of ours has one reference, the core's. A process's page table entry is one more and goes with the
  * mapping; so is whatever get_user_pages() or vmsplice() took, and that may stay for ever, in a pipe that nobody reads.
+ * Where the kernel can, pages come in folios of 2 MiB, for mmap.c to map at a stroke; then all of these count on the head.
  * memunmap_pages() on a page in use ends in an oops, hence: wait for a while, and orphan what is still pinned then.
  */
 #include <linux/delay.h>
@@ -12,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/pagemap.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -29,11 +31,16 @@ static bool pages = true;
 module_param(pages, bool, 0644);
 MODULE_PARM_DESC(pages, "make struct pages for the memory where possible; looked at when a device is bound");
 
+static bool huge = true;
+module_param(huge, bool, 0644);
+MODULE_PARM_DESC(huge, "map 2 MiB at once where the kernel can; looked at when a device is bound");
+
 struct ivshmem_pages {
 	struct dev_pagemap map;
 	struct list_head orphan;
 	unsigned long pfn; /* the pages before this one are idle, and stay so once nobody maps them */
 	unsigned long end;
+	unsigned int order; /* of the folios */
 };
 
 static LIST_HEAD(orphans);
@@ -98,11 +105,55 @@ static u32 reason_of(struct device *dev, long err)
 	return IVSHMEM_REASON_REFUSED;
 }
 
+/* Frames from one page with a reference count of its own to the next. */
+static unsigned long step(const struct ivshmem_pages *p)
+{
+	return 1UL << p->order;
+}
+
+/*
+ * Some kernels leave the tails of a folio unmade, all but the first ones, if the memory shares a section of 128 MiB with RAM.
+ * A reference to such a page would be its own and not the folio's.
+ */
+static bool whole(const struct ivshmem_pages *p)
+{
+	unsigned long pfn;
+
+	for (pfn = p->pfn; pfn < p->end; pfn += step(p))
+		if (compound_head(pfn_to_page(pfn + step(p) - 1)) != pfn_to_page(pfn))
+			return false;
+	return true;
+}
+
+/* The alias that this makes may be uncached (see the memory types in region.c): it is not used. */
+static long make(struct ivshmem_pages *p, struct device *dev, unsigned int order)
+{
+	void *alias;
+
+	p->order = order;
+	if (!pagemap_set_order(&p->map, order))
+		return -EOPNOTSUPP;
+	alias = memremap_pages(&p->map, dev_to_node(dev));
+	return PTR_ERR_OR_ZERO(alias);
+}
+
+static long make_best(struct ivshmem_pages *p, struct device *dev)
+{
+	unsigned int order = PMD_SHIFT - PAGE_SHIFT;
+
+	if (huge && IS_ALIGNED(p->pfn | p->end, 1UL << order) && !make(p, dev, order)) {
+		if (whole(p))
+			return 0;
+		memunmap_pages(&p->map);
+	}
+	return make(p, dev, 0);
+}
+
 /* NULL and *reason, or the pages. The caller owns the range, has asked ivshmem_pages_taken(), and has no other mapping of it. */
 struct ivshmem_pages *ivshmem_pages_create(struct device *dev, phys_addr_t start, u64 size, u32 *reason)
 {
 	struct ivshmem_pages *p;
-	void *alias;
+	long err;
 
 	*reason = why_not(start, size);
 	if (*reason != IVSHMEM_REASON_NONE)
@@ -118,18 +169,33 @@ struct ivshmem_pages *ivshmem_pages_create(struct device *dev, phys_addr_t start
 	p->map.range.end = start + size - 1;
 	p->pfn = PHYS_PFN(start);
 	p->end = PHYS_PFN(start + size);
-	/* The alias that this makes may be uncached (see the memory types in region.c): it is not used. */
-	alias = memremap_pages(&p->map, dev_to_node(dev));
-	if (!IS_ERR(alias))
+	err = make_best(p, dev);
+	if (!err)
 		return p;
-	*reason = reason_of(dev, PTR_ERR(alias));
+	*reason = reason_of(dev, err);
 	kfree(p);
 	return NULL;
 }
 
+/*
+ * The core inserts a page that a fault gave it, mmap.c says when, while it holds the page's lock. Whoever made faults give no
+ * more, and then came through here, finds the last ones inserted.
+ */
+void ivshmem_pages_settle(struct ivshmem_pages *p)
+{
+	unsigned long pfn;
+
+	if (!p->order)
+		return;
+	for (pfn = PHYS_PFN(p->map.range.start); pfn < p->end; pfn += step(p)) {
+		lock_page(pfn_to_page(pfn));
+		unlock_page(pfn_to_page(pfn));
+	}
+}
+
 static bool idle(struct ivshmem_pages *p)
 {
-	for (; p->pfn < p->end; p->pfn++) {
+	for (; p->pfn < p->end; p->pfn += step(p)) {
 		if (page_ref_count(pfn_to_page(p->pfn)) != 1)
 			return false;
 		if (!(p->pfn % 1024))
