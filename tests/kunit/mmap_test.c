@@ -62,6 +62,54 @@ static void mapping_of_pages(struct kunit *test)
 	expect_mapped(test, s, VM_DONTEXPAND | VM_DONTDUMP | VM_MIXEDMAP, VM_MAYEXEC | VM_PFNMAP | VM_IO);
 }
 
+/* A mapping and whether it takes folios: then it must not be VM_MIXEDMAP, and else it must. */
+struct place {
+	const char *name;
+	unsigned long start, pgoff, pages;
+	bool fits;
+};
+#define HUGE_PAGES (PMD_SIZE >> PAGE_SHIFT)
+static const struct place places[] = {
+	{"one folio", 0, 0, HUGE_PAGES, true},
+	{"the second", 0, HUGE_PAGES, HUGE_PAGES, true},
+	{"more before it", -1UL, HUGE_PAGES - 1, HUGE_PAGES + 1, true},
+	{"more after it", 0, 0, HUGE_PAGES + 3, true},
+	{"one page less", 0, 0, HUGE_PAGES - 1},
+	{"another page less", 1, 1, HUGE_PAGES - 1},
+	{"two halves", HUGE_PAGES / 2, HUGE_PAGES / 2, HUGE_PAGES},
+	{"almost two", 1, 1, 2 * HUGE_PAGES - 2},
+	{"not where it should be", 1, 0, 2 * HUGE_PAGES},
+	{"nor the memory", 0, 1, 2 * HUGE_PAGES - 1},
+	{"one page", 0, 0, 1},
+};
+
+static void place_name(const struct place *place, char *name)
+{
+	strscpy(name, place->name, KUNIT_PARAM_DESC_SIZE);
+}
+KUNIT_ARRAY_PARAM(place, places, place_name);
+
+static void mapping_of_folios(struct kunit *test)
+{
+	const struct place *place = test->param_value;
+	struct page *folio = alloc_pages(GFP_KERNEL | __GFP_COMP, PMD_SHIFT - PAGE_SHIFT);
+	struct scene *s = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	s->ivd.region.ram = NULL;
+	s->ivd.region.pages = (void *)s;
+	s->ivd.region.start = page_to_phys(folio);
+	s->ivd.region.size = 2 * PMD_SIZE;
+	s->vma.vm_start = AT + place->start * PAGE_SIZE;
+	s->vma.vm_end = s->vma.vm_start + place->pages * PAGE_SIZE;
+	s->vma.vm_pgoff = place->pgoff;
+	if (place->fits)
+		expect_mapped(test, s, VM_DONTEXPAND, VM_MIXEDMAP | VM_PFNMAP);
+	else
+		expect_mapped(test, s, VM_DONTEXPAND | VM_MIXEDMAP, VM_PFNMAP);
+	__free_pages(folio, PMD_SHIFT - PAGE_SHIFT);
+}
+
 static void mapping_of_frames(struct kunit *test)
 {
 	expect_mapped(test, test->priv, VM_DONTEXPAND | VM_DONTDUMP | VM_PFNMAP | VM_IO, VM_MAYEXEC | VM_MIXEDMAP);
@@ -184,6 +232,7 @@ static void faults_of_the_dead(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(mapping_of_pages),
+	KUNIT_CASE_PARAM(mapping_of_folios, place_gen_params),
 	KUNIT_CASE(mapping_of_frames),
 	KUNIT_CASE(mapping_read_only),
 	KUNIT_CASE(private_is_refused),

@@ -61,6 +61,25 @@ static void pages_come_and_go(struct kunit *test)
 	}
 }
 
+static void folios_or_none(struct kunit *test)
+{
+	struct ivshmem_pages *p = create(test);
+	struct page *page = pfn_to_page(p->pfn);
+
+	KUNIT_EXPECT_EQ(test, p->order, (unsigned int)PMD_SHIFT - PAGE_SHIFT);
+	KUNIT_EXPECT_TRUE(test, whole(p));
+	KUNIT_EXPECT_PTR_EQ(test, compound_head(page + 1000), page + 512);
+	ivshmem_pages_destroy(p);
+	huge = false;
+	p = create(test);
+	huge = true;
+	KUNIT_EXPECT_EQ(test, p->order, 0U);
+	KUNIT_EXPECT_FALSE(test, PageCompound(page));
+	expect_taken(test, true);
+	ivshmem_pages_destroy(p);
+	expect_taken(test, false);
+}
+
 /* The number of a page from the start that is held: the first, the last, and one between. */
 static const unsigned long held[] = {0, 1000, (FAKE_MEMORY_SIZE >> PAGE_SHIFT) - 1};
 
@@ -107,9 +126,13 @@ static void page_that_stays_held(struct kunit *test)
 }
 
 static struct page *released_later;
+static bool released;
 
 static void release_it(struct work_struct *work)
 {
+	WRITE_ONCE(released, true);
+	if (PageLocked(released_later))
+		unlock_page(released_later);
 	put_page(released_later);
 }
 static DECLARE_DELAYED_WORK(release_work, release_it);
@@ -124,6 +147,23 @@ static void page_that_is_let_go(struct kunit *test)
 	ivshmem_pages_destroy(p);
 	flush_delayed_work(&release_work);
 	KUNIT_EXPECT_TRUE(test, list_empty(&orphans));
+	expect_taken(test, false);
+}
+
+/* A page that the core is about to insert. */
+static void page_that_is_inserted_late(struct kunit *test)
+{
+	struct ivshmem_pages *p = create(test);
+
+	ivshmem_pages_settle(p);
+	released_later = hold(p, *(const unsigned long *)test->param_value);
+	lock_page(released_later);
+	released = false;
+	schedule_delayed_work(&release_work, msecs_to_jiffies(30));
+	ivshmem_pages_settle(p);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(released));
+	flush_delayed_work(&release_work);
+	ivshmem_pages_destroy(p);
 	expect_taken(test, false);
 }
 
@@ -186,8 +226,10 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(reasons_not_to_try),
 	KUNIT_CASE(refusals_leave_nothing),
 	KUNIT_CASE(pages_come_and_go),
+	KUNIT_CASE(folios_or_none),
 	KUNIT_CASE_PARAM(page_that_stays_held, held_gen_params),
 	KUNIT_CASE_PARAM(page_that_is_let_go, held_gen_params),
+	KUNIT_CASE_PARAM(page_that_is_inserted_late, held_gen_params),
 	KUNIT_CASE(every_page_held),
 	KUNIT_CASE(pages_while_an_orphan_goes),
 	{},
