@@ -133,12 +133,13 @@ def show_idle(vm):
 
 def show_touch(vm):
     rows = [[float(n) for n in line.split()] for line in vm.sh(f'{PROGRAM} {NODE} touch', 600).splitlines()]
-    size, whole, part, apart = (statistics.median(column) for column in zip(*rows))
+    size, large, many, part, apart = (statistics.median(column) for column in zip(*rows))
     pages = size / 4096
     print(f'\nmap {int(size) >> 20} MiB and touch each page, median of {len(rows)}')
-    print(f'  {"faults that take up to 512 pages":<40} {whole * pages / 1e6:>9.1f} ms, {whole:.0f} ns a page')
-    print(f'  {"faults of one page each (from 64 MiB)":<40} {apart * pages / 1e6:>9.1f} ms, {apart:.0f} ns a page, '
-          f'{apart / part:.1f} x')
+    for name, ns, times in (('where entries of 2 MiB fit', large, apart / large),
+                            ('faults that take up to 512 pages', many, apart / part),
+                            ('faults of one page each (from 64 MiB)', apart, 1)):
+        print(f'  {name:<40} {ns * pages / 1e6:>9.1f} ms, {ns:.0f} ns a page, {times:.1f} x')
 
 
 def main(rounds):

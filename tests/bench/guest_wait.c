@@ -7,8 +7,9 @@
  *   guest_wait NODE echo wait|spin FROM TO    "ready"; copies word 0 to word 32 as it counts from FROM up to TO; both words are
  *                                      FROM before
  *   guest_wait NODE idle SECONDS       "ready"; waits for a word that does not change
- *   guest_wait NODE touch              ns for a page of the mapping, touched in order: where faults may take many, and where each
- *                                      takes one, for its neighbour is another mapping
+ *   guest_wait NODE touch              ns for a page of the mapping, touched in order: where it may take entries of 2 MiB, where
+ *                                      they do not fit and faults take many pages, and where each takes one, for its neighbour
+ *                                      is another mapping
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -30,6 +31,7 @@
 
 #define PAGE 4096L
 #define MIB  (1L << 20)
+#define HUGE (2 * MIB)
 
 static int fd;
 static uint32_t *words;
@@ -163,23 +165,26 @@ static int idle(int64_t seconds)
 
 /* ---- the mapping ---- */
 
-static double touch(size_t size, bool apart)
+enum how { LARGE, MANY, ONE };
+
+static double touch(size_t size, enum how how)
 {
-	volatile char *p = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	char *room = mmap(NULL, size + 2 * HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	volatile char *p = (char *)(((uintptr_t)room + HUGE - 1) & -HUGE) + (how == LARGE ? 0 : PAGE);
 	int64_t began;
 	size_t pos;
 	char sum = 0;
 
-	if (p == MAP_FAILED)
+	if (room == MAP_FAILED || mmap((char *)p, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) != p)
 		fail("mmap");
-	for (pos = 0; apart && pos < size; pos += 2 * PAGE)
+	for (pos = 0; how == ONE && pos < size; pos += 2 * PAGE)
 		if (mprotect((char *)p + pos, PAGE, PROT_READ | PROT_WRITE))
 			fail("mprotect");
 	began = now();
 	for (pos = 0; pos < size; pos += PAGE)
 		sum += p[pos];
 	began = now() - began;
-	munmap((char *)p, size);
+	munmap(room, size + 2 * HUGE);
 	return (double)began / ((double)size / PAGE) + (sum & 0);
 }
 
@@ -188,9 +193,10 @@ static int touch_all(size_t size)
 	size_t part = size < 64 * MIB ? size : 64 * MIB;
 
 	/* Once for the host, to whom the memory may be new. */
-	touch(size, false);
+	touch(size, MANY);
 	for (int i = 0; i < 5; i++)
-		printf("%zu %.0f %.0f %.0f\n", size, touch(size, false), touch(part, false), touch(part, true));
+		printf("%zu %.0f %.0f %.0f %.0f\n", size, touch(size, LARGE), touch(size, MANY), touch(part, MANY),
+		       touch(part, ONE));
 	return 0;
 }
 
