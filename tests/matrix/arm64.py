@@ -50,6 +50,9 @@ with Scenario('alias, node, streams and unbind on arm64') as t:
     for node, label in ((NODE, '64 MiB'), ('/dev/ivshmem1', '4 KiB')):
         status, output = vm.run(f'/usr/lib/ivpipe/device/mmap {node}', 120)
         t.subtests(output, status, label, not_meant=('too small a memory', 'no /dev/pte'))
+    for name, args in ('wait', ''), ('watch', ''), ('crowd', ' 20000 5'):
+        status, output = vm.run(f'/usr/lib/ivpipe/device/{name} {NODE}{args}', 200, KVM_USER)
+        t.subtests(output, status, name)
     region.write(0, bytes(M))
 
     ToHost(t, vm, region, first='guest').check('guest to host, sender first')
