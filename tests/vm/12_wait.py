@@ -2,10 +2,10 @@
 """WAIT, WAKE and WATCH: their rules, on four sizes of memory and for 32-bit callers; crowds; nothing runs while nobody waits."""
 import os
 
-from scenario import BUILD, M, Scenario
+from scenario import M, Scenario
 from streams import start_udev
 from vm import KVM_USER
-from waiters import NEVER, WAYS, Waiter, store, until_timers
+from waiters import NEVER, WAYS, Waiter, no_32_bits, store, until_timers
 
 SIZES = {'64 MiB': 64 * M, '1 MiB': M, '4 KiB': 4096, '1 KiB': 1024}
 ROUNDS = os.environ.get('IVPIPE_ROUNDS', '100000')
@@ -16,8 +16,8 @@ DEVICE = '/usr/lib/ivpipe/device'
 def programs(t, vm, name, where):
     """The program as it is, and as a 32-bit one; where and what it is called with."""
     for suffix, label in (('', ''), ('32', ', 32 bits')):
-        if not os.path.exists(f'{BUILD}/device/{name}{suffix}'):
-            t.skip(f'{name}{label}', 'no 32-bit C library to build it with')
+        if suffix and (why := no_32_bits(vm, name)):
+            t.skip(f'{name}{label}', why)
             continue
         for what, args in where:
             status, output = vm.run(f'{DEVICE}/{name}{suffix} {args}', 200, KVM_USER)
@@ -27,8 +27,8 @@ def programs(t, vm, name, where):
 
 def example(t, vm, node):
     for suffix in ('', '32'):
-        if suffix and not os.path.exists(f'{BUILD}/device/example32'):
-            t.skip('the example, 32 bits', 'no 32-bit C library to build it with')
+        if suffix and (why := no_32_bits(vm, 'example')):
+            t.skip('the example, 32 bits', why)
             continue
         status, output = vm.run(f'{DEVICE}/example{suffix} {node}', 60, KVM_USER)
         t.check(status == 0 and output.startswith('100 turns in 64 MiB at 0000:'), f'the example{suffix} takes its turns',

@@ -9,7 +9,7 @@ from doorbell_server import DoorbellServer
 from scenario import M, Scenario
 from streams import NODE, start_udev
 from vm import KVM_USER
-from waiters import NEVER, Waiter, store
+from waiters import NEVER, Waiter, no_32_bits, store
 
 PROGRAM = '/usr/lib/ivpipe/device/doorbell'
 FLOOD_SECONDS = 5
@@ -40,8 +40,8 @@ class Setting:
 
 def own_tests(t, vm, what, suffixes=('',)):
     for suffix in suffixes:
-        if vm.run(f'test -e {PROGRAM}{suffix}')[0]:
-            t.skip(f'{what}, 32 bits', 'no 32-bit C library to build it with')
+        if suffix and (why := no_32_bits(vm, 'doorbell')):
+            t.skip(f'{what}, 32 bits', why)
             continue
         status, output = vm.run(f'{PROGRAM}{suffix} {NODE}', 200, KVM_USER)
         t.subtests(output, status, f'{what}{", 32 bits" if suffix else ""}')

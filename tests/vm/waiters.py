@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The program tests/device/late in the guest: waits in one of its ways while the word changes, or the device goes."""
+import os
 import time
 
-from scenario import M
+from scenario import BUILD, M
 from vm import KVM_USER
 
 NODE = '/dev/ivshmem0'
@@ -68,3 +69,13 @@ def let_it_look(t, vm, what, offset=2 * M, ms=200, node=NODE):
     """The driver's timer looks many times, at a word that does not change."""
     output = vm.sh(f'{PROGRAM} {node} look {offset} {ms}', user=KVM_USER)
     t.equal(output, 'unchanged', f'{what}: a word that nobody changes is waited for in vain')
+
+
+def no_32_bits(vm, program):
+    """Why a 32-bit program cannot run there; None: it can. Its threads need calls that a kernel may be built without."""
+    if not os.path.exists(f'{BUILD}/device/{program}32'):
+        return 'no 32-bit C library to build it with'
+    config = '/proc/config.gz'
+    if vm.run(f'test ! -e {config} || zcat {config} | grep -q COMPAT_32BIT_TIME=y')[0]:
+        return 'this kernel has no CONFIG_COMPAT_32BIT_TIME'
+    return None
