@@ -8,8 +8,8 @@ KDIR ?= $(or $(wildcard /lib/modules/$(KVER)/build), \
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
-.PHONY: all modules modules_install user check check-vm check-dkms check-kunit check-matrix check-all bench style demo install \
-	dkms-install dkms-uninstall clean clean-modules help need-headers
+.PHONY: all modules modules_install user check check-vm check-dkms check-kunit check-matrix check-all fuzz-driver bench style \
+	demo install dkms-install dkms-uninstall clean clean-modules help need-headers
 
 all: modules user ## module and programs
 
@@ -39,6 +39,10 @@ check-matrix: ## the module on Debian's other kernels (scripts/check-matrix --al
 
 check-all: ## everything that can be checked here
 	scripts/check
+
+SECONDS_ ?= 60
+fuzz-driver: ## random programs on the node, guided by coverage, for SECONDS_=60
+	scripts/fuzz-driver $(SECONDS_)
 
 bench: ## ivpipe against what else there is, and what waiting and mapping cost in a guest
 	scripts/bench
