@@ -98,19 +98,26 @@ static bool all_large(const char *p, size_t len)
 
 /* ---- where ---- */
 
+/* Kernels that have no such entries need not choose such addresses. */
+static bool fits(const volatile void *start)
+{
+	return large == small || (uintptr_t)start % HUGE == 0;
+}
+
 static void test_aligned(void)
 {
 	volatile char *p = map(LEN, RW, 0);
 
-	tap_ok((uintptr_t)p % HUGE == 0, "an address that fits, for a mapping from the start");
+	tap_ok(fits(p), "an address that fits, for a mapping from the start");
 	tap_ok(is((char *)p, none), "nothing before the first access");
 	p[5 * PAGE] = 1;
-	tap_ok(is((char *)p, large) && is((char *)p + HUGE - PAGE, large), "one write, one entry");
+	tap_ok(is((char *)p + 5 * PAGE, large) && (large == small || is((char *)p + HUGE - PAGE, large)),
+	       "one write, one entry");
 	tap_ok(is((char *)p + HUGE, none), "and no more");
 	(void)p[HUGE + 7 * PAGE];
-	tap_ok(is((char *)p + HUGE, large), "one read, one entry");
+	tap_ok(is((char *)p + HUGE + 7 * PAGE, large), "one read, one entry");
 	p[HUGE + 7 * PAGE] = 1;
-	tap_ok(is((char *)p + HUGE, large), "a write after it");
+	tap_ok(is((char *)p + HUGE + 7 * PAGE, large), "a write after it");
 	munmap((void *)p, LEN);
 }
 
@@ -119,7 +126,7 @@ static void test_offset(void)
 	off_t offset = 3 * PAGE;
 	char *p = map(LEN - offset, RW, offset);
 
-	tap_ok((uintptr_t)(p - offset) % HUGE == 0, "an address that fits, for a mapping from within");
+	tap_ok(fits(p - offset), "an address that fits, for a mapping from within");
 	tap_ok(shows(p, offset, LEN - offset), "all of it shows its bytes");
 	tap_ok(is(p, small) && is(p + HUGE - offset - PAGE, small), "small entries before the first whole 2 MiB");
 	tap_ok(all_large(p + HUGE - offset, LEN - HUGE), "and whole ones from there");
