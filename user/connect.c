@@ -263,6 +263,8 @@ static int prove(struct search *search, struct ivp_lane *lane, const struct ivp_
 	reason = ivp_welcome_check(welcome, &knows);
 	if (reason == IVP_REASON_OK && !ivp_lane_find_token(lane, welcome))
 		reason = IVP_REASON_TOKEN;
+	if (reason == IVP_REASON_TOKEN && !ivp_lane_still_says(lane, IVP_STATE_WELCOME))
+		return -EAGAIN; /* the listener gave us up */
 	if (reason != IVP_REASON_OK) {
 		ivp_lane_abort(lane, (enum ivp_verdict)reason);
 		return ivp_fail(err, IVP_FAIL_REFUSED, -ECONNREFUSED, "refused the other side's welcome: %s",

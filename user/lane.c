@@ -330,15 +330,27 @@ int ivp_lane_options_check(struct ivp_lane_options *options, u8 *service, struct
 	return 0;
 }
 
+bool ivp_lane_still_says(const struct ivp_lane *lane, enum ivp_state state)
+{
+	/* Pairs with the fence in leave(). */
+	ivp_fence();
+	return ivp_load32(&lane->theirs->state) == state && ivp_load64(&lane->theirs->epoch) == lane->their_epoch;
+}
+
 /* Nobody reads what is left in the rings: the next user must not find it. After a peer's death nobody else wipes its ring. */
 static void leave(struct ivp_lane *lane)
 {
 	if (lane->taken_over || lane->region->lost)
 		return;
+	/* In the middle of the handshake the state goes first: who then finds no token any more finds out why, too. */
+	if (!lane->open && ivp_load32(&lane->mine->state) != IVP_STATE_ABORTED) {
+		ivp_lane_state(lane, IVP_STATE_CLOSED);
+		ivp_fence();
+	}
 	ivp_wipe(ring_of(lane, lane->server), lane->region->sb.ring_size);
 	if (lane->gone)
 		ivp_wipe(ring_of(lane, !lane->server), lane->region->sb.ring_size);
-	if (ivp_load32(&lane->mine->state) != IVP_STATE_ABORTED)
+	if (!ivp_state_over(ivp_load32(&lane->mine->state)))
 		ivp_lane_state(lane, IVP_STATE_CLOSED);
 }
 

@@ -86,6 +86,9 @@ void ivp_lane_wipe_token(struct ivp_lane *lane);
 /* Is the token of this message, whose window was checked, in the memory? */
 bool ivp_lane_find_token(const struct ivp_lane *lane, const struct ivp_message *message);
 
+/* Is the peer, in the session whose message this is, still in the state that goes with it? One that gave up has wiped its token. */
+bool ivp_lane_still_says(const struct ivp_lane *lane, enum ivp_state state);
+
 /* Clean up ends that processes of our side left behind: their lock is free, so they are dead. */
 void ivp_lane_sweep(struct ivp_region *region);
 

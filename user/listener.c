@@ -306,7 +306,12 @@ static int serve(struct ivp_listener *listener, u32 index, const struct ivp_hear
 	lane->their_epoch = hello->epoch;
 	lane->local = ivp_locks_held(lane->fd, IVP_LOCK_CLIENT(index), 1);
 	reason = check_hello(listener, lane, &hello->message);
-	ret = reason == IVP_REASON_OK ? welcome(listener, lane, err) : refuse(listener, lane, reason, err);
+	if (reason == IVP_REASON_OK)
+		ret = welcome(listener, lane, err);
+	else if (ivp_lane_still_says(lane, IVP_STATE_HELLO))
+		ret = refuse(listener, lane, reason, err);
+	else
+		ret = -EAGAIN; /* the client has gone */
 	if (!ret) {
 		keep_hello(lane, &hello->message);
 		ivp_lane_wipe_token(lane);

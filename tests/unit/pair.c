@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -28,6 +29,26 @@ void await_pause(int64_t deadline, const char *condition, const char *file, int 
 		fail();
 	}
 	ivp_doze(&doze);
+}
+
+static void (*_Atomic before)(void);
+
+void before_token(void (*call)(void))
+{
+	atomic_store(&before, call);
+}
+
+/* The linker's names for what --wrap puts in the place of ivp_lane_find_token(). */
+bool __real_ivp_lane_find_token(const struct ivp_lane *lane, const struct ivp_message *message);
+bool __wrap_ivp_lane_find_token(const struct ivp_lane *lane, const struct ivp_message *message);
+
+bool __wrap_ivp_lane_find_token(const struct ivp_lane *lane, const struct ivp_message *message)
+{
+	void (*call)(void) = atomic_exchange(&before, NULL);
+
+	if (call)
+		call();
+	return __real_ivp_lane_find_token(lane, message);
 }
 
 static void make_file(const char *path, u64 size)

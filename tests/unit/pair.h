@@ -43,6 +43,9 @@ struct knock {
 void knock_begin(struct knock *knock, struct ivp_region *region, const struct ivp_lane_options *options);
 int knock_end(struct knock *knock);
 
+/* Called once, with nothing to lose, before somebody next looks for a token. */
+void before_token(void (*call)(void));
+
 /* Defaults with deadlines that no test should meet. */
 struct ivp_lane_options pair_options(void);
 

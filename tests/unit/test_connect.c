@@ -557,6 +557,61 @@ static void contents_of_an_earlier_run_confuse_nobody(void **state)
 	}
 }
 
+/* ---- an end that gives up while the other looks for its token ---- */
+
+static struct ivp_lane *leaver;
+
+static void leave_now(void)
+{
+	ivp_lane_close(leaver);
+}
+
+static void a_client_that_gives_up_is_not_refused(void **state)
+{
+	struct ivp_lane_options options = pair_options();
+	struct ivp_expect knows = {.sb = &there->sb, .service = (const u8[IVP_SERVICE_BYTES]){"default"}};
+	struct ivp_listener *listener;
+	struct ivp_listener_info info;
+	struct ivp_message hello;
+	struct ivp_lane *lane;
+
+	(void)state;
+	options.wait_ms = 100;
+	assert_int_equal(ivp_listen(&listener, here, &options, &err), 0);
+	assert_int_equal(ivp_region_listener(there, 0, 0, &info), 0);
+	knows.listener_id = info.id;
+	knows.lane = there->sb.lanes / 2; /* the first of its side */
+	assert_int_equal(ivp_lane_take(&leaver, there, knows.lane, false, &err), 0);
+	knows.peer_epoch = leaver->epoch;
+	ivp_message_begin(&hello, IVP_MESSAGE_HELLO, &knows, 1);
+	assert_int_equal(ivp_lane_hide_token(leaver, &hello, 64, &err), 0);
+	before_token(leave_now);
+	ivp_lane_say(leaver, &hello, IVP_STATE_HELLO);
+	assert_int_equal(ivp_accept(&lane, listener, &err), -ETIMEDOUT);
+	/* It did look for the token. */
+	assert_int_equal(ivp_load32(&ivp_region_half(here, knows.lane, false)->state), IVP_STATE_CLOSED);
+	ivp_listener_close(listener);
+}
+
+static void a_listener_that_gives_up_has_refused_nobody(void **state)
+{
+	struct ivp_lane_options options = pair_options();
+	struct ivp_listener *listener = listen_in(here, NULL);
+	struct knock knock;
+	struct liar liar;
+
+	(void)state;
+	options.wait_ms = options.timeout_ms = 300;
+	knock_begin(&knock, there, &options);
+	liar_make(&liar);
+	leaver = liar.lane;
+	before_token(leave_now);
+	ivp_lane_say(liar.lane, &liar.welcome, IVP_STATE_WELCOME);
+	assert_int_equal(knock_end(&knock), -ETIMEDOUT);
+	assert_int_equal(knock.err.kind, IVP_FAIL_NO_PEER);
+	ivp_listener_close(listener);
+}
+
 enum { MANY = 64 };
 
 static void sixty_four_lanes_at_once(void **state)
@@ -639,6 +694,8 @@ int main(void)
 		TEST(only_the_listener_of_the_service_answers),
 		TEST(the_other_side_is_preferred),
 		TEST(contents_of_an_earlier_run_confuse_nobody),
+		TEST(a_client_that_gives_up_is_not_refused),
+		TEST(a_listener_that_gives_up_has_refused_nobody),
 		TEST(sixty_four_lanes_at_once),
 	};
 
