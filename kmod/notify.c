@@ -31,7 +31,7 @@ static unsigned int poll_min_us = 100;
 module_param(poll_min_us, uint, 0644);
 MODULE_PARM_DESC(poll_min_us, "shortest interval of looking at words that are waited for, in us (10 and up)");
 
-static unsigned int poll_max_us = 10000;
+static unsigned int poll_max_us = 50000;
 module_param(poll_max_us, uint, 0644);
 MODULE_PARM_DESC(poll_max_us, "longest interval of looking at words that are waited for, in us");
 

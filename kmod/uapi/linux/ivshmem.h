@@ -74,7 +74,7 @@
  * parameter poll_min_us and this, intervals are 1/64 of the time since a word was last seen to change. 0 is the device's
  * own: poll_max_us, or with interrupts always 100 ms.
  */
-#define IVSHMEM_POLL_NEVER 0xffffffffU /* no looks: woken by IVSHMEM_IOC_WAKE and by interrupts alone */
+#define IVSHMEM_POLL_NEVER 0xffffffffU /* no looks for its sake: woken by IVSHMEM_IOC_WAKE and by interrupts */
 
 /*
  * IVSHMEM_IOC_INFO: what this device is. Needs no write access. EINVAL: argsz below the first version's size
@@ -117,10 +117,11 @@ struct ivshmem_wait {
 #define IVSHMEM_IOC_WAIT      _IOWR(IVSHMEM_IOC_MAGIC, 0x01, struct ivshmem_wait)
 
 /*
- * IVSHMEM_IOC_WAKE: the caller has changed the word at offset; its waiters and watchers on this kernel look at it now.
- * They go on waiting if they find what they expect. A full memory barrier: what was stored before is seen by whoever looks.
- * With IVSHMEM_WAKE_RING also as IVSHMEM_IOC_RING, and with its errors; these come before anything is woken. EINVAL:
- * offset, argsz, a flag, a reserved field, a peer or a vector without IVSHMEM_WAKE_RING. ENODEV: the device has gone.
+ * IVSHMEM_IOC_WAKE: the caller has changed the word at offset; its waiters and watchers on this kernel look at it now, and
+ * go on waiting if they find what they expect. Needs no write access. A full memory barrier: what was stored before is seen
+ * by whoever looks. With IVSHMEM_WAKE_RING also as IVSHMEM_IOC_RING, and with its errors; these come before anything is
+ * woken. EINVAL: offset, argsz, a flag, a reserved field, a peer or a vector without IVSHMEM_WAKE_RING. ENODEV: the device
+ * has gone.
  */
 struct ivshmem_wake {
 	__u32 argsz;    /* in: sizeof the caller's structure */
@@ -171,7 +172,8 @@ struct ivshmem_ring {
  * IVSHMEM_IOC_EVENTFD: each interrupt of the vector adds 1 to the eventfd, until the open file is closed or -1 is given in
  * its place; so does, once, the device's going. One eventfd for each vector. Needs write access (EBADF). EBUSY: another
  * open file has one there. EOPNOTSUPP: a plain device, or no interrupts were to be had. EINVAL: the vector is not below
- * ivshmem_info.vectors or is above 255, or the descriptor is no eventfd; argsz, flags. EBADF: the descriptor is not open.
+ * ivshmem_info.vectors or is above 255; the descriptor is no eventfd, or below -1; argsz, flags. EBADF: the descriptor is
+ * not open.
  */
 struct ivshmem_eventfd {
 	__u32 argsz;  /* in: sizeof the caller's structure */
