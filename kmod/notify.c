@@ -27,7 +27,7 @@
 #include "compat.h"
 #include "ivshmem.h"
 
-static unsigned int poll_min_us = 100;
+static unsigned int poll_min_us = 70;
 module_param(poll_min_us, uint, 0644);
 MODULE_PARM_DESC(poll_min_us, "shortest interval of looking at words that are waited for, in us (10 and up)");
 

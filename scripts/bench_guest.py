@@ -18,7 +18,7 @@ from vm import BUILD, VM, accelerator, plain_device  # noqa: E402
 PROGRAM = '/usr/lib/ivpipe/device/guest_wait'
 NODE = '/dev/ivshmem0'
 SIZE = 1 << 30
-SETTINGS = ((100, 50000), (100, 1000), (1000, 100000))  # poll_min_us, poll_max_us; the first are the defaults
+SETTINGS = ((70, 50000), (100, 1000), (1000, 100000))  # poll_min_us, poll_max_us; the first are the defaults
 
 
 class Bench:

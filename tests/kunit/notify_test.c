@@ -75,15 +75,15 @@ struct pace {
 	u64 shortest, longest;
 };
 static const struct pace paces[] = {
-	{"none asked for", 0, false, 100000, 50000000},
+	{"none asked for", 0, false, 70000, 50000000},
 	{"none asked for, interrupts", 0, true, 100000000, 100000000},
-	{"never", IVSHMEM_POLL_NEVER, false, 100000, 0},
-	{"never, interrupts", IVSHMEM_POLL_NEVER, true, 100000, 0},
-	{"too short", 1, false, 100000, 100000},
-	{"the shortest", 100, false, 100000, 100000},
-	{"short, interrupts", 500, true, 100000, 500000},
-	{"longer than the longest", 20000, false, 100000, 20000000},
-	{"as long as can be said", 0xfffffffe, false, 100000, 4294967294000},
+	{"never", IVSHMEM_POLL_NEVER, false, 70000, 0},
+	{"never, interrupts", IVSHMEM_POLL_NEVER, true, 70000, 0},
+	{"too short", 1, false, 70000, 70000},
+	{"the shortest", 70, false, 70000, 70000},
+	{"short, interrupts", 500, true, 70000, 500000},
+	{"longer than the longest", 20000, false, 70000, 20000000},
+	{"as long as can be said", 0xfffffffe, false, 70000, 4294967294000},
 };
 
 static void pace_name(const struct pace *p, char *name)
