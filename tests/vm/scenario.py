@@ -19,7 +19,7 @@ import threading
 import time
 import traceback
 
-from vm import BUILD, ROOT, VM, Late, die_with_parent, plain_device
+from vm import BUILD, ROOT, VM, GuestDied, Late, die_with_parent, plain_device
 
 M = 1 << 20
 G = 1 << 30
@@ -126,7 +126,7 @@ class Scenario:
     def __init__(self, title, deadline=300):
         self.title, self.deadline = title, deadline
         self.passed = self.failed = self.skipped = self.number = 0
-        self.ends, self.root = [], ROOT
+        self.ends, self.guests, self.root = [], [], ROOT
         self.name = os.path.splitext(os.path.basename(sys.argv[0]))[0]
         self.began = time.monotonic()
 
@@ -196,6 +196,9 @@ class Scenario:
         signal.alarm(0)
         if kind and issubclass(kind, Exception):
             self.check(False, 'the scenario runs to its end', ''.join(traceback.format_exception(kind, error, trace)))
+            if issubclass(kind, GuestDied):
+                for guest in self.guests:
+                    self.note(guest.how_it_ended())
         try:
             for end in reversed(self.ends):
                 end()
@@ -224,7 +227,8 @@ class Scenario:
     def boot(self, regions=(), name='guest', devices=(), **options):
         """A guest with a plain device for each region, and further QEMU arguments."""
         args = [a for i, r in enumerate(regions) for a in plain_device(r, f'shm{i}')]
-        return VM(self, name, [*args, *devices], **options)
+        self.guests.append(VM(self, name, [*args, *devices], **options))
+        return self.guests[-1]
 
     def host(self, *argv, **files):
         return Host(self, [str(a) for a in argv], **files)

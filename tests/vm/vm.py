@@ -262,6 +262,15 @@ class VM:
     def console_tail(self):
         return self.console()[-3000:].decode(errors='replace')
 
+    def how_it_ended(self):
+        """For a scenario that came to nothing: QEMU's exit code and last words, and the kernel's; '' while it runs."""
+        try:
+            status = self.qemu.wait(5)
+        except subprocess.TimeoutExpired:
+            return ''
+        with open(self.log + '.qemu', encoding='utf-8', errors='replace') as f:
+            return f'{self.name}: QEMU ended with {status}: {f.read().strip()}\n{self.console_tail()}'
+
     def send(self, data):
         self.control.sendall(data)
 
