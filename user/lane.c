@@ -24,15 +24,22 @@ static u8 __shm *ring_of(const struct ivp_lane *lane, bool server)
 
 void ivp_lane_kick(struct ivp_lane *lane)
 {
+	u32 sleep;
+
 	/* Orders what was published before against the look at `want`: pairs with the fence in ivp_lane_sleep(), so that either
 	 * the peer sees what was published, or we see that it sleeps. */
 	ivp_fence();
-	if (!ivp_load32(&lane->theirs->want))
+	sleep = ivp_load32(&lane->theirs->want);
+	/* Who was kicked is about to wake, and then looks at all that there is: one kick a sleep, however much is published. */
+	if (!sleep || sleep == lane->kicked)
 		return;
+	lane->kicked = sleep;
 	ivp_store32_release(&lane->mine->word, ivp_load32(&lane->mine->word) + 1);
-	/* Elsewhere its own driver sees that. */
+	/* Elsewhere its own driver sees that, at once if it is told. */
 	if (lane->local)
 		ivp_word_wake(lane->region, &lane->mine->word);
+	else
+		ivp_word_ring(lane->region, ivp_load32(&lane->theirs->bell));
 }
 
 void ivp_lane_state(struct ivp_lane *lane, enum ivp_state state)
@@ -80,6 +87,7 @@ static void reset_half(struct ivp_lane *lane)
 	ivp_store32(&half->want, 0);
 	ivp_store32(&half->verdict, 0);
 	ivp_store32(&half->side, lane->region->side);
+	ivp_store32(&half->bell, lane->region->bell);
 	ivp_wipe((u8 __plain __shm *)&half->message, sizeof(half->message));
 	ivp_wipe(ring_of(lane, lane->server), lane->region->sb.ring_size);
 	ivp_store64_release(&half->epoch, lane->epoch);
@@ -220,6 +228,12 @@ static int64_t quiet_ms(const struct ivp_lane *lane, int64_t deadline)
 	return ms < deadline - now ? ms : deadline - now;
 }
 
+/* Whoever can be interrupted can interrupt: on the same kernel, or by a doorbell, the peer wakes us. */
+static bool peer_wakes(const struct ivp_lane *lane)
+{
+	return lane->local || (lane->region->bell && ivp_load32(&lane->theirs->bell));
+}
+
 void ivp_lane_sleep(struct ivp_lane *lane, struct ivp_doze *doze, int64_t deadline,
 		    bool (*ready)(struct ivp_lane *, unsigned int), unsigned int what)
 {
@@ -234,11 +248,13 @@ void ivp_lane_sleep(struct ivp_lane *lane, struct ivp_doze *doze, int64_t deadli
 		return;
 	ms = quiet_ms(lane, deadline);
 	seen = ivp_load32_acquire(&lane->theirs->word);
-	ivp_store32(&lane->mine->want, 1);
+	if (!++lane->sleeps)
+		lane->sleeps = 1;
+	ivp_store32(&lane->mine->want, lane->sleeps);
 	/* Pairs with the fence in ivp_lane_kick(). */
 	ivp_fence();
 	if (ms > 0 && !ready(lane, what))
-		ivp_word_sleep(lane->region, &lane->theirs->word, seen, lane->local ? NULL : doze, ms);
+		ivp_word_sleep(lane->region, &lane->theirs->word, seen, peer_wakes(lane) ? NULL : doze, ms);
 	ivp_store32(&lane->mine->want, 0);
 }
 

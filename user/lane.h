@@ -23,6 +23,8 @@ struct ivp_lane {
 	bool local;      /* the peer's lock was seen on this kernel */
 	bool gone;       /* the peer died: nobody but us cleans up */
 	bool taken_over; /* somebody else writes our half: hands off */
+	u32 sleeps;      /* of ours, so far */
+	u32 kicked;      /* the sleep of the peer's that was ended last */
 	struct ivp_ring tx, rx;
 	u8 __shm *tx_mirror, *rx_mirror;
 	/* life of the peer */
@@ -61,7 +63,7 @@ struct ivp_heard {
 };
 bool ivp_lane_hear(struct ivp_region *region, const struct ivp_half __shm *half, struct ivp_heard *heard);
 
-/* Wake the peer if it said that it sleeps. Call it after publishing. */
+/* Wake the peer if it said that it sleeps, once for each sleep. Call it after publishing. */
 void ivp_lane_kick(struct ivp_lane *lane);
 
 /* Look at both halves once: -EPROTO our own end is written by another, or the peer's state goes backwards; -EPIPE another

@@ -94,6 +94,8 @@ static int measure_node(struct ivp_region *region, struct ivp_error *err)
 	region->size = info.size;
 	region->combined = info.cache != IVSHMEM_CACHE_WRITE_BACK;
 	region->way = way_of_node(region->fd, info.features);
+	if (region->way == IVP_WAY_DRIVER && info.features & IVSHMEM_FEATURE_INTERRUPT)
+		region->bell = IVP_BELL(info.ivposition, 0);
 	snprintf(region->cache, sizeof(region->cache), "%s", cache_name(info.cache));
 	return 0;
 }

@@ -31,6 +31,7 @@ struct ivp_region {
 	bool watched;  /* by sigbus */
 	char cache[32];
 	enum ivp_way way; /* the best there is; see ivp_word_way() */
+	u32 bell;         /* IVP_BELL() of this machine, whose driver rings and is rung; 0: neither */
 	struct ivp_beat *beat;
 	const volatile sig_atomic_t *cancel;
 	volatile sig_atomic_t lost; /* the memory went away; zero pages come in its place, or SIGBUS */

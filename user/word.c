@@ -80,3 +80,12 @@ void ivp_word_wake(const struct ivp_region *region, const u32 __shm *word)
 	else if (region->way == IVP_WAY_DRIVER)
 		ioctl(region->fd, IVSHMEM_IOC_WAKE, &wake);
 }
+
+void ivp_word_ring(const struct ivp_region *region, u32 bell)
+{
+	struct ivshmem_ring ring = {.argsz = sizeof(ring), .peer = (bell - 1) >> 8, .vector = (bell - 1) & 0xff};
+
+	/* A peer that names another's number has us interrupt that one, which looks, finds nothing, and sleeps on. */
+	if (region->bell && bell && bell <= IVP_BELL_MAX)
+		ioctl(region->fd, IVSHMEM_IOC_RING, &ring);
+}

@@ -16,4 +16,7 @@ void ivp_word_sleep(struct ivp_region *region, const u32 __shm *word, u32 seen, 
 /* The word was changed: wake who sleeps on it on this kernel. */
 void ivp_word_wake(const struct ivp_region *region, const u32 __shm *word);
 
+/* Interrupt another machine, if that is what both devices can: bell is what a peer on it announced, and unchecked. */
+void ivp_word_ring(const struct ivp_region *region, u32 bell);
+
 #endif

@@ -167,10 +167,11 @@ struct ivp_half {
 	u8 reserved1[96];
 	/* line 1: waiting and living */
 	u32 word; /* counted up to wake the peer */
-	u32 want; /* 1: this end sleeps, count up your word after publishing */
+	u32 want; /* 0: awake; else the number of this sleep: count up your word, once for each, after publishing */
 	u32 beat; /* counted up four times a second while this end lives */
 	u32 side; /* of this end */
-	u8 reserved2[112];
+	u32 bell; /* how to interrupt this end's machine: IVP_BELL(), or 0: not at all */
+	u8 reserved2[108];
 	/* line 2: what became of it */
 	u32 verdict; /* enum ivp_reason: of what was received, or of an abort */
 	u8 reserved3[124];
@@ -180,6 +181,10 @@ struct ivp_half {
 };
 #define IVP_HALF_BYTES 4096 /* the rest is zero */
 
+/* ivp_half.bell: 1 + (peer id << 8 | vector), of an ivshmem doorbell. */
+#define IVP_BELL(peer, vector) (1 + ((u32)(peer) << 8 | (vector)))
+#define IVP_BELL_MAX           IVP_BELL(0xffff, 0xff)
+
 ivp_assert(offsetof(struct ivp_half, state) == 8);
 ivp_assert(offsetof(struct ivp_half, prod) == 16);
 ivp_assert(offsetof(struct ivp_half, cons) == 24);
@@ -187,6 +192,7 @@ ivp_assert(offsetof(struct ivp_half, word) == IVP_LINE);
 ivp_assert(offsetof(struct ivp_half, want) == IVP_LINE + 4);
 ivp_assert(offsetof(struct ivp_half, beat) == IVP_LINE + 8);
 ivp_assert(offsetof(struct ivp_half, side) == IVP_LINE + 12);
+ivp_assert(offsetof(struct ivp_half, bell) == IVP_LINE + 16);
 ivp_assert(offsetof(struct ivp_half, verdict) == 2 * IVP_LINE);
 ivp_assert(offsetof(struct ivp_half, message) == 4 * IVP_LINE);
 ivp_assert(sizeof(struct ivp_half) <= IVP_HALF_BYTES);

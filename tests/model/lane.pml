@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * user/lane.c: ivp_lane_sleep() and ivp_lane_kick(). The sleeper says by `want` that it is to be kicked, and looks again before
- * it sleeps on the word; the other publishes, looks at `want`, and only then counts the word up and wakes.
+ * user/lane.c: ivp_lane_sleep() and ivp_lane_kick(). The sleeper says by `want`, which is the number of this sleep, that it is to be
+ * kicked, and looks again before it sleeps on the word; the other publishes, looks at `want`, and only then counts the word up and
+ * wakes, once for each sleep.
  *
  * Here nobody's patience ends: a lost kick is a sleep for ever.
  *
  * Wrong on purpose: NO_KICK_FENCE, NO_SLEEP_FENCE, READY_FIRST (looks for data before it says that it sleeps), SEEN_LATE (looks
- * at the word after looking for data).
+ * at the word after looking for data), SAME_NUMBER (each sleep has the number 1).
  */
 #define DATA 0 /* how much was published */
 #define WANT 1
@@ -65,7 +66,7 @@ inline look_for_data()
 
 proctype sleeper()
 {
-	byte taken, there, seen, word;
+	byte taken, there, seen, word, sleeps;
 
 	do
 	:: taken == TURNS -> break
@@ -76,7 +77,12 @@ proctype sleeper()
 #ifdef READY_FIRST
 		look_for_data();
 #endif
-		store(SLEEPER, WANT, 1);
+#ifdef SAME_NUMBER
+		sleeps = 1;
+#else
+		sleeps++;
+#endif
+		store(SLEEPER, WANT, sleeps);
 #ifndef NO_SLEEP_FENCE
 		fence(SLEEPER);
 #endif
@@ -98,7 +104,7 @@ proctype sleeper()
 
 proctype kicker()
 {
-	byte turn, want, word;
+	byte turn, want, word, kicked;
 
 	for (turn : 1 .. TURNS) {
 		store(KICKER, DATA, turn);
@@ -107,7 +113,8 @@ proctype kicker()
 #endif
 		load(KICKER, WANT, want);
 		if
-		:: want ->
+		:: want && want != kicked ->
+			kicked = want;
 			load(KICKER, WORD, word);
 			store(KICKER, WORD, word + 1);
 			word_wake()

@@ -12,13 +12,15 @@
 #include "address.h"
 #include "driver.h"
 
-atomic_uint driver_waits, driver_wakes;
+atomic_uint driver_waits, driver_wakes, driver_rings;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct ivshmem_wait last_wait;
 static struct ivshmem_wake last_wake;
+static struct ivshmem_ring last_ring;
 static __u64 features;
+static __u32 ivposition;
 static int answer;
 
 void driver_reset(void)
@@ -26,13 +28,19 @@ void driver_reset(void)
 	pthread_mutex_lock(&lock);
 	features = IVSHMEM_FEATURE_MMAP | IVSHMEM_FEATURE_PAGES | IVSHMEM_FEATURE_WAIT;
 	answer = 0;
-	driver_waits = driver_wakes = 0;
+	ivposition = 0;
+	driver_waits = driver_wakes = driver_rings = 0;
 	pthread_mutex_unlock(&lock);
 }
 
 void driver_features(__u64 wanted)
 {
 	features = wanted;
+}
+
+void driver_ivposition(__u32 number)
+{
+	ivposition = number;
 }
 
 void driver_answer(int number)
@@ -63,6 +71,16 @@ struct ivshmem_wake driver_last_wake(void)
 	return wake;
 }
 
+struct ivshmem_ring driver_last_ring(void)
+{
+	struct ivshmem_ring ring;
+
+	pthread_mutex_lock(&lock);
+	ring = last_ring;
+	pthread_mutex_unlock(&lock);
+	return ring;
+}
+
 static __s64 now_ns(void)
 {
 	struct timespec now;
@@ -81,7 +99,8 @@ static int info(int fd, struct ivshmem_info *info)
 		return EINVAL;
 	info->size = (__u64)st.st_size;
 	info->features = features;
-	info->model = IVSHMEM_MODEL_PLAIN;
+	info->model = features & IVSHMEM_FEATURE_DOORBELL ? IVSHMEM_MODEL_DOORBELL : IVSHMEM_MODEL_PLAIN;
+	info->ivposition = ivposition;
 	info->cache = IVSHMEM_CACHE_WRITE_BACK;
 	return 0;
 }
@@ -153,6 +172,22 @@ static int wake_up(const struct ivshmem_wake *wake)
 	return ret;
 }
 
+/* Whoever was rung looks. */
+static int ring(const struct ivshmem_ring *ring)
+{
+	int ret;
+
+	pthread_mutex_lock(&lock);
+	last_ring = *ring;
+	driver_rings++;
+	ret = ring->argsz != sizeof(*ring) || ring->flags || ring->peer > 0xffff || ring->vector > 0xff ? EINVAL
+		: features & IVSHMEM_FEATURE_DOORBELL						   ? answer
+												   : EOPNOTSUPP;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
 /* The linker's names for what --wrap puts in the place of ioctl() and ivp_address_resolve(). */
 int __real_ioctl(int fd, unsigned long request, void *arg);
 int __wrap_ioctl(int fd, unsigned long request, ...);
@@ -174,19 +209,21 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 		ret = wait_for(fd, arg);
 	else if (request == IVSHMEM_IOC_WAKE)
 		ret = wake_up(arg);
+	else if (request == IVSHMEM_IOC_RING)
+		ret = ring(arg);
 	else
 		return __real_ioctl(fd, request, arg);
 	errno = ret;
 	return ret ? -1 : 0;
 }
 
-/* A path that ends in /node is one; what is opened is the `region` beside it. */
+/* A path that ends in /node or /other-node is one; what is opened is the `region` beside it. */
 int __wrap_ivp_address_resolve(struct ivp_address *address, const char *spec, struct ivp_error *err)
 {
 	int ret = __real_ivp_address_resolve(address, spec, err);
 	char *base = ret ? NULL : strrchr(address->path, '/');
 
-	if (!base || strcmp(base, "/node"))
+	if (!base || (strcmp(base, "/node") && strcmp(base, "/other-node")))
 		return ret;
 	address->backing = IVP_BACKING_NODE;
 	strcpy(base, "/region");

@@ -78,6 +78,8 @@ void place_make(struct place *place, u64 size)
 	assert_int_equal(symlink("../region", place->device), 0);
 	snprintf(place->node, sizeof(place->node), "%s/node", place->dir);
 	make_file(place->node, 0);
+	snprintf(place->other_node, sizeof(place->other_node), "%s/other-node", place->dir);
+	make_file(place->other_node, 0);
 }
 
 static int remove_one(const char *path, const struct stat *st, int what, struct FTW *ftw)
@@ -126,6 +128,11 @@ struct ivp_region *place_open_device(const struct place *place)
 struct ivp_region *place_open_node(const struct place *place)
 {
 	return open_path(place->node, IVP_SIDE_AUTO);
+}
+
+struct ivp_region *place_open_other_node(const struct place *place)
+{
+	return open_path(place->other_node, 0);
 }
 
 static void *knock_main(void *arg)

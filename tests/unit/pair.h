@@ -16,7 +16,7 @@
 #include "unit.h"
 
 struct place {
-	char dir[40], file[64], device[80], node[64];
+	char dir[40], file[64], device[80], node[64], other_node[64];
 };
 
 /* A file of `size` zero bytes in a new directory in /dev/shm. */
@@ -29,7 +29,8 @@ void place_write(const struct place *place, u64 offset, const void *bytes, size_
 /* Everything but `side` and `wait_ms` at its default; fails the test if it cannot be opened. */
 struct ivp_region *place_open(const struct place *place, int side);
 struct ivp_region *place_open_device(const struct place *place);
-struct ivp_region *place_open_node(const struct place *place); /* see driver.h */
+struct ivp_region *place_open_node(const struct place *place);       /* see driver.h */
+struct ivp_region *place_open_other_node(const struct place *place); /* of another machine, on side 0 */
 
 /* ivp_connect() in a thread of its own. */
 struct knock {

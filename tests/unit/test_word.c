@@ -229,7 +229,7 @@ static void join(struct ivp_region *client, struct ivp_region *server, int64_t p
 	ivp_listener_close(listener);
 	if (!ivp_lane_peer_local(lane))
 		assert_int_equal(driver_wakes, 0);
-	driver_waits = driver_wakes = 0;
+	driver_waits = driver_wakes = driver_rings = 0;
 }
 
 struct waiter {
@@ -286,10 +286,143 @@ static void across_the_border_the_word_is_counted_up_for_the_driver(void **state
 	assert_int_equal(ivp_lane_read(lane, &byte, 1, &err), 1);
 	assert_int_equal(ivp_lane_write(peer, "x", 1, &err), 1);
 	assert_int_equal(ivp_load32(&peer->mine->word), before);
-	ivp_store32(&lane->mine->want, 1);
+	ivp_store32(&lane->mine->want, 77);
 	assert_int_equal(ivp_lane_write(peer, "x", 1, &err), 1);
 	assert_int_equal(ivp_load32(&peer->mine->word), before + 1);
+	assert_int_equal(driver_wakes + driver_rings, 0);
+}
+
+/* However much is published meanwhile. */
+static void a_sleep_is_ended_once(void **state)
+{
+	(void)state;
+	there = place_open_node(&place);
+	other = place_open_node(&place);
+	join(there, other, 0);
+	for (u32 sleep = 1; sleep < 100; sleep++) {
+		ivp_store32(&lane->mine->want, sleep % 7 ? sleep : ~sleep);
+		for (int i = 0; i < 3; i++)
+			assert_int_equal(ivp_lane_write(peer, "x", 1, &err), 1);
+		assert_int_equal(driver_wakes, sleep);
+	}
+	ivp_store32(&lane->mine->want, 0);
+	assert_int_equal(ivp_lane_write(peer, "x", 1, &err), 1);
+	assert_int_equal(driver_wakes, 99);
+}
+
+static void no_two_sleeps_have_one_number(void **state)
+{
+	u32 last = 0;
+
+	(void)state;
+	there = place_open_node(&place);
+	join(there, here, 0);
+	lane->sleeps = ~0u - 2;
+	for (int i = 0; i < 5; i++) {
+		struct waiter waiter;
+		char byte;
+
+		waiter_begin(&waiter);
+		await(ivp_load32(&peer->theirs->want));
+		assert_int_not_equal(ivp_load32(&peer->theirs->want), last);
+		last = ivp_load32(&peer->theirs->want);
+		assert_int_equal(ivp_lane_write(peer, "x", 1, &err), 1);
+		assert_int_equal(waiter_end(&waiter), 0);
+		assert_int_equal(ivp_lane_read(lane, &byte, 1, &err), 1);
+	}
+}
+
+/* ---- doorbells ---- */
+
+#define DOORBELL (IVSHMEM_FEATURE_MMAP | IVSHMEM_FEATURE_WAIT | IVSHMEM_FEATURE_DOORBELL | IVSHMEM_FEATURE_INTERRUPT)
+
+/* Two guests, told apart by locks that neither sees of the other. */
+static void two_machines(u32 number, u32 their_number)
+{
+	driver_features(DOORBELL);
+	driver_ivposition(number);
+	there = place_open_node(&place);
+	driver_ivposition(their_number);
+	other = place_open_other_node(&place);
+	join(there, other, 0);
+	assert_false(ivp_lane_peer_local(lane));
+}
+
+static void a_machine_with_a_doorbell_is_rung(void **state)
+{
+	(void)state;
+	two_machines(3, 0xffff);
+	send_to_a_sleeper();
+	/* Nobody need look for it meanwhile. */
+	assert_true(driver_last_wait().poll_us == IVSHMEM_POLL_NEVER);
+	assert_int_equal(driver_rings, 1);
+	assert_int_equal(driver_last_ring().peer, 3);
+	assert_int_equal(driver_last_ring().vector, 0);
 	assert_int_equal(driver_wakes, 0);
+	ivp_store32(&peer->mine->want, 1);
+	assert_int_equal(ivp_lane_write(lane, "x", 1, &err), 1);
+	assert_int_equal(driver_rings, 2);
+	assert_int_equal(driver_last_ring().peer, 0xffff);
+}
+
+static void it_is_not_rung_while_it_is_awake(void **state)
+{
+	(void)state;
+	two_machines(1, 2);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(ivp_lane_write(peer, "x", 1, &err), 1);
+	assert_int_equal(driver_rings, 0);
+	ivp_store32(&lane->mine->want, 5);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(ivp_lane_write(peer, "x", 1, &err), 1);
+	assert_int_equal(driver_rings, 1);
+}
+
+/* The number is the peer's word: it rings somebody, or nobody. */
+static void a_bell_that_cannot_be_is_not_rung(void **state)
+{
+	static const u32 bells[] = {0, IVP_BELL_MAX + 1, ~0u, 1u << 31};
+
+	(void)state;
+	two_machines(1, 2);
+	for (u32 i = 0; i < sizeof(bells) / sizeof(bells[0]); i++) {
+		ivp_store32(&lane->mine->bell, bells[i]);
+		ivp_store32(&lane->mine->want, i + 1);
+		assert_int_equal(ivp_lane_write(peer, "x", 1, &err), 1);
+	}
+	assert_int_equal(driver_rings, 0);
+	ivp_store32(&lane->mine->bell, IVP_BELL_MAX);
+	ivp_store32(&lane->mine->want, 99);
+	assert_int_equal(ivp_lane_write(peer, "x", 1, &err), 1);
+	assert_int_equal(driver_rings, 1);
+	assert_int_equal(driver_last_ring().peer, 0xffff);
+	assert_int_equal(driver_last_ring().vector, 0xff);
+}
+
+/* A host with the file has none to be rung by, and none to ring. */
+static void who_cannot_ring_is_looked_for(void **state)
+{
+	(void)state;
+	driver_features(DOORBELL);
+	there = place_open_node(&place);
+	join(there, here, 0);
+	send_to_a_sleeper();
+	assert_in_range(driver_last_wait().poll_us, 1, 5000);
+	ivp_store32(&peer->mine->want, 1);
+	assert_int_equal(ivp_lane_write(lane, "x", 1, &err), 1);
+	assert_int_equal(driver_rings, 0);
+}
+
+static void a_plain_device_has_no_bell(void **state)
+{
+	(void)state;
+	there = place_open_node(&place);
+	assert_int_equal(there->bell, 0);
+	assert_int_equal(here->bell, 0);
+	driver_features(DOORBELL);
+	driver_ivposition(0);
+	other = place_open_node(&place);
+	assert_int_equal(other->bell, IVP_BELL(0, 0));
 }
 
 static void processes_of_one_guest_wake_each_other(void **state)
@@ -457,6 +590,13 @@ int main(void)
 		TEST(a_device_that_has_gone_is_a_region_lost),
 		TEST(a_signal_is_no_loss),
 		TEST(across_the_border_the_word_is_counted_up_for_the_driver),
+		TEST(a_sleep_is_ended_once),
+		TEST(no_two_sleeps_have_one_number),
+		TEST(a_machine_with_a_doorbell_is_rung),
+		TEST(it_is_not_rung_while_it_is_awake),
+		TEST(a_bell_that_cannot_be_is_not_rung),
+		TEST(who_cannot_ring_is_looked_for),
+		TEST(a_plain_device_has_no_bell),
 		TEST(processes_of_one_guest_wake_each_other),
 		TEST(a_busy_stream_asks_the_driver_for_nothing),
 		TEST(an_older_driver_is_asked_for_nothing),

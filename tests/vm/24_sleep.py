@@ -1,47 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Who waits in a guest sleeps in the driver: on another machine's word, or until a process of the same guest wakes it."""
 import os
-import re
 import threading
 
+from asleep import WAIT, InGuest, Wakes
 from scenario import M, Scenario, digest
 from streams import NODE, make_file, start_udev
-from vm import BUILD, KVM_USER, plain_device, root_port
-
-WAIT, WAKE = '0xc028e901', '0xc020e902'
-# A process wakes up every 250 ms to look after its peer, as often as its beat's thread. One that looks for words itself
-# does so 12 to 40 times as often.
-BEATS = 12
-A_BEAT = 4
-HIST = '/sys/kernel/tracing/events/syscalls/sys_enter_ioctl'
-
-
-class InGuest:
-    """The helper in the guest; pid is its process."""
-
-    def __init__(self, vm, arguments, redirect=''):
-        self.vm, self.job = vm, vm.spawn(f'echo pid $$; exec ivpipe {arguments} {redirect}', KVM_USER)
-        self.pid = self.job.wait_for(r'pid (\d+)')[1]
-
-    def wake_ups(self):
-        """Of its main thread, and of its beat's."""
-        status = self.vm.sh(f'grep ^voluntary /proc/{self.pid}/task/*/status')
-        threads = dict(re.findall(r'task/(\d+)/status:voluntary_ctxt_switches:\s+(\d+)', status))
-        return int(threads.pop(self.pid)), sum(map(int, threads.values()))
-
-    def asleep(self):
-        """Until the kernel says that its main thread is in IVSHMEM_IOC_WAIT; what it says it is in."""
-        return self.vm.sh(f'for i in $(seq 1000); do in=$(cat /proc/{self.pid}/syscall); '
-                          f'case $in in "16 0x"*" {WAIT} "*) break;; esac; done; echo "$in"')
-
-    def check_asleep(self, t, what):
-        t.matches(self.asleep(), f'^16 0x[0-9a-f]+ {WAIT} ', f'{what}: sleeps in the driver')
-        began = now = self.wake_ups()
-        while now[1] - began[1] < BEATS:
-            now = self.wake_ups()
-        times, beats = now[0] - began[0], now[1] - began[1]
-        t.check(times <= A_BEAT * beats, f'{what}: hardly ever wakes up', f'{times} times in {beats} beats')
-
+from vm import BUILD, plain_device, root_port
 
 class Pipe:
     """With a name, for one end of the host's helper: silent, or full, as long as we please."""
@@ -56,29 +21,6 @@ class Pipe:
 
     def close(self):
         os.close(self.fd)
-
-
-class Wakes:
-    """How often IVSHMEM_IOC_WAKE was called in the guest, if its kernel can count the commands of ioctl."""
-
-    def __init__(self, t, vm):
-        self.t, self.vm, self.began = t, vm, 0
-        vm.run('mount -t tracefs none /sys/kernel/tracing')
-        self.counted = vm.run(f'echo hist:keys=cmd.hex > {HIST}/trigger')[0] == 0
-
-    def count(self):
-        found = re.search(rf'cmd:\s*{WAKE[2:]} .*hitcount:\s*(\d+)', self.vm.sh(f'cat {HIST}/hist'))
-        return int(found[1]) if found else 0
-
-    def begin(self):
-        self.began = self.count() if self.counted else 0
-
-    def check(self, least, most, what):
-        if not self.counted:
-            self.t.skip(what, 'this kernel does not count system calls')
-            return
-        times = self.count() - self.began
-        self.t.check(least <= times <= most, what, f'{times} calls, wanted {least} to {most}')
 
 
 def listener_and_receiver(t, vm, region):
