@@ -103,6 +103,9 @@ __poll_t ivshmem_wait_poll(struct file *file, poll_table *wait)
 
 	poll_wait(file, &f->ivd->wait, wait);
 	poll_wait(file, &f->watcher.wait, wait);
+	/* Before those who wait are told: what calls answer from now on, poll does. */
+	if (READ_ONCE(f->ivd->dead))
+		return EPOLLHUP | EPOLLERR;
 	switch (ivshmem_notify_peek(&f->ivd->notify, &f->watcher)) {
 	case IVSHMEM_PENDING:
 		return 0;

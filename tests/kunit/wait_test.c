@@ -243,6 +243,17 @@ static void polled(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ivshmem_wait_poll(&s->file, NULL), (__poll_t)(EPOLLHUP | EPOLLERR));
 }
 
+/* As soon as calls answer ENODEV, though the watchers have not been told yet. */
+static void polled_while_it_goes(struct kunit *test)
+{
+	struct scene *s = test->priv;
+
+	s->word[0] = 1;
+	KUNIT_EXPECT_EQ(test, ivshmem_wait_watch(&s->ivd, &s->f.watcher, 0, 0, IVSHMEM_POLL_NEVER), 0);
+	WRITE_ONCE(s->ivd.dead, true);
+	KUNIT_EXPECT_EQ(test, ivshmem_wait_poll(&s->file, NULL), (__poll_t)(EPOLLHUP | EPOLLERR));
+}
+
 static int wakes(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key)
 {
 	*(__poll_t *)entry->private |= key_to_poll(key);
@@ -289,10 +300,19 @@ static void spins_for_a_moment(struct kunit *test)
 }
 
 static struct kunit_case cases[] = {
-	KUNIT_CASE(differs_already),    KUNIT_CASE(does_not_differ),    KUNIT_CASE(woken),
-	KUNIT_CASE(woken_by_the_timer), KUNIT_CASE(many_on_one_word),   KUNIT_CASE(interrupted),
-	KUNIT_CASE(device_goes),        KUNIT_CASE(nothing_is_lost),    KUNIT_CASE(polled),
-	KUNIT_CASE(pollers_are_woken),  KUNIT_CASE(spins_for_a_moment), {},
+	KUNIT_CASE(differs_already),
+	KUNIT_CASE(does_not_differ),
+	KUNIT_CASE(woken),
+	KUNIT_CASE(woken_by_the_timer),
+	KUNIT_CASE(many_on_one_word),
+	KUNIT_CASE(interrupted),
+	KUNIT_CASE(device_goes),
+	KUNIT_CASE(nothing_is_lost),
+	KUNIT_CASE(polled),
+	KUNIT_CASE(pollers_are_woken),
+	KUNIT_CASE(spins_for_a_moment),
+	KUNIT_CASE(polled_while_it_goes),
+	{},
 };
 
 static struct kunit_suite suite = {
