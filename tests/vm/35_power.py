@@ -2,7 +2,7 @@
 """Waiters outlive the machine's sleep, and the memory's absence; a reboot and a power-off end with them outstanding."""
 from scenario import M, Scenario
 from streams import both_ways, start_udev
-from waiters import NEVER, WAYS, Waiter, let_it_look, store
+from waiters import WAYS, Waiter, let_it_look, outstanding, store
 
 MEMORY = 2  # PCI_COMMAND_MEMORY
 
@@ -84,13 +84,6 @@ def changed_without_decode(t, vm, region):
     decode.set(True)
     for waiter in waiters:
         waiter.check_changed(t, 'changed while decoding was off', 101)
-
-
-def outstanding(vm):
-    """Waiters that nobody ends, after the verdict: a kernel that looks for leaks does it slowly in a storm."""
-    for way in (*WAYS, 'fired', 'storm'):
-        Waiter(vm, way)
-    Waiter(vm, 'wait', poll_us=NEVER)
 
 
 def reboots(t, vm, region):

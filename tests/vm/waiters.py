@@ -79,3 +79,10 @@ def no_32_bits(vm, program):
     if vm.run(f'test ! -e {config} || zcat {config} | grep -q COMPAT_32BIT_TIME=y')[0]:
         return 'this kernel has no CONFIG_COMPAT_32BIT_TIME'
     return None
+
+
+def outstanding(vm):
+    """Waiters that nobody ends, after the verdict: a kernel that looks for leaks does it slowly in a storm."""
+    for way in (*WAYS, 'fired', 'storm'):
+        Waiter(vm, way)
+    Waiter(vm, 'wait', poll_us=NEVER)
