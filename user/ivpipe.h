@@ -205,8 +205,9 @@ enum {
  * session was taken over or the region is gone; -EPROTO. timeout_ms 0 only looks. */
 int ivp_lane_wait(struct ivp_lane *lane, unsigned int what, int64_t timeout_ms, struct ivp_error *err);
 
-/* Is the peer still there? Cheap enough to call four times a second while the caller waits elsewhere. Errors as above. */
-int ivp_lane_check(struct ivp_lane *lane, struct ivp_error *err);
+/* Is the peer still there, for what the caller is about to do (IVP_WAIT_)? Cheap enough to call four times a second while the
+ * caller waits elsewhere. Errors as above. */
+int ivp_lane_check(struct ivp_lane *lane, unsigned int what, struct ivp_error *err);
 
 /* Zero copy out: *span is room for one record of up to *len bytes (in: wanted, out: granted, at most
  * ivp_lane_piece()). Commit makes its first len bytes visible to the peer. -EAGAIN: no room for a useful piece yet. */

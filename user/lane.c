@@ -22,6 +22,17 @@ static u8 __shm *ring_of(const struct ivp_lane *lane, bool server)
 	return lane->region->map + ivp_ring_offset(&lane->region->sb, lane->index, server);
 }
 
+/* Under the lock: two that count the word up at once would count it back. */
+static void wake_peer(struct ivp_lane *lane)
+{
+	ivp_store32_release(&lane->mine->word, ivp_load32(&lane->mine->word) + 1);
+	/* Elsewhere its own driver sees that, at once if it is told. */
+	if (lane->local)
+		ivp_word_wake(lane->region, &lane->mine->word);
+	else
+		ivp_word_ring(lane->region, ivp_load32(&lane->theirs->bell));
+}
+
 void ivp_lane_kick(struct ivp_lane *lane)
 {
 	u32 sleep;
@@ -33,13 +44,12 @@ void ivp_lane_kick(struct ivp_lane *lane)
 	/* Who was kicked is about to wake, and then looks at all that there is: one kick a sleep, however much is published. */
 	if (!sleep || sleep == lane->kicked)
 		return;
-	lane->kicked = sleep;
-	ivp_store32_release(&lane->mine->word, ivp_load32(&lane->mine->word) + 1);
-	/* Elsewhere its own driver sees that, at once if it is told. */
-	if (lane->local)
-		ivp_word_wake(lane->region, &lane->mine->word);
-	else
-		ivp_word_ring(lane->region, ivp_load32(&lane->theirs->bell));
+	pthread_mutex_lock(&lane->lock);
+	if (sleep != lane->kicked) {
+		lane->kicked = sleep;
+		wake_peer(lane);
+	}
+	pthread_mutex_unlock(&lane->lock);
 }
 
 void ivp_lane_state(struct ivp_lane *lane, enum ivp_state state)
@@ -100,6 +110,7 @@ int ivp_lane_take(struct ivp_lane **out, struct ivp_region *region, u32 index, b
 
 	if (!lane)
 		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
+	pthread_mutex_init(&lane->lock, NULL);
 	lane->region = region;
 	lane->index = index;
 	lane->server = server;
@@ -142,6 +153,8 @@ static void attach_ring(struct ivp_lane *lane, struct ivp_ring *ring, u8 __shm *
 
 int ivp_lane_attach(struct ivp_lane *lane, const struct ivp_lane_options *options, struct ivp_error *err)
 {
+	int ret;
+
 	attach_ring(lane, &lane->tx, &lane->tx_mirror, lane->server, lane->epoch, &lane->mine->prod,
 		    &lane->theirs->cons);
 	attach_ring(lane, &lane->rx, &lane->rx_mirror, !lane->server, lane->their_epoch, &lane->mine->cons,
@@ -152,7 +165,28 @@ int ivp_lane_attach(struct ivp_lane *lane, const struct ivp_lane_options *option
 	if (options->peer_timeout_ms >= 0)
 		lane->still_max = (u32)((options->peer_timeout_ms + IVP_BEAT_MS - 1) / IVP_BEAT_MS);
 	lane->open = true;
-	return ivp_lane_look(lane, err);
+	ret = ivp_stream_new(lane, err);
+	return ret ? ret : ivp_lane_look(lane, err);
+}
+
+/* Two threads may have loaded states in one order and come here in the other: each is judged as it stands now, in turn. */
+static int follow_state(struct ivp_lane *lane, struct ivp_error *err)
+{
+	u32 before, state;
+	int ret = 0;
+
+	pthread_mutex_lock(&lane->lock);
+	before = lane->their_state;
+	/* Acquire: pairs with ivp_lane_state() of the peer. */
+	state = ivp_load32_acquire(&lane->theirs->state);
+	if (!ivp_state_follows(before, state))
+		ret = ivp_fail(err, IVP_FAIL_DAMAGED, -EPROTO,
+			       "lane %u: the peer went from %s to %s: protocol violated", lane->index,
+			       ivp_state_name(before), ivp_state_name(state));
+	else
+		lane->their_state = state;
+	pthread_mutex_unlock(&lane->lock);
+	return ret;
 }
 
 int ivp_lane_look(struct ivp_lane *lane, struct ivp_error *err)
@@ -175,12 +209,7 @@ int ivp_lane_look(struct ivp_lane *lane, struct ivp_error *err)
 	if (ivp_load64(&lane->theirs->epoch) != lane->their_epoch)
 		return ivp_fail(err, IVP_FAIL_PEER_GONE, -EPIPE, "lane %u: the peer is gone: its end was taken over",
 				lane->index);
-	if (!ivp_state_follows(lane->their_state, state))
-		return ivp_fail(err, IVP_FAIL_DAMAGED, -EPROTO,
-				"lane %u: the peer went from %s to %s: protocol violated", lane->index,
-				ivp_state_name(lane->their_state), ivp_state_name(state));
-	lane->their_state = state;
-	return 0;
+	return state == lane->their_state ? 0 : follow_state(lane, err);
 }
 
 /* Another kernel's processes prove their life by their beat, judged by our own clock. A late look counts once, so whoever was
@@ -197,15 +226,21 @@ static bool beats(struct ivp_lane *lane)
 	return !lane->still_max || lane->still < lane->still_max;
 }
 
-int ivp_lane_alive(struct ivp_lane *lane, struct ivp_error *err)
+/* Is it time to look after the peer? One of two threads does. */
+static bool look_is_due(struct ivp_lane *lane)
 {
-	int64_t now = ivp_now();
+	return ivp_now() - lane->looked >= (lane->local ? LOCAL_LOOK_MS : IVP_BEAT_MS);
+}
+
+/* Under the lock. */
+static int look_after(struct ivp_lane *lane, struct ivp_error *err)
+{
 	bool held;
 	int ret;
 
-	if (now - lane->looked < (lane->local ? LOCAL_LOOK_MS : IVP_BEAT_MS))
+	if (!look_is_due(lane))
 		return 0;
-	lane->looked = now;
+	lane->looked = ivp_now();
 	ret = ivp_region_check(lane->region, err);
 	if (ret)
 		return ret;
@@ -215,6 +250,20 @@ int ivp_lane_alive(struct ivp_lane *lane, struct ivp_error *err)
 	if (held || (!lane->local && beats(lane)))
 		return 0;
 	lane->gone = true;
+	return 0;
+}
+
+int ivp_lane_alive(struct ivp_lane *lane, struct ivp_error *err)
+{
+	int ret = 0;
+
+	if (look_is_due(lane)) {
+		pthread_mutex_lock(&lane->lock);
+		ret = look_after(lane, err);
+		pthread_mutex_unlock(&lane->lock);
+	}
+	if (ret || !lane->gone)
+		return ret;
 	return ivp_fail(err, IVP_FAIL_PEER_GONE, -EPIPE, "lane %u: the peer is gone: %s", lane->index,
 			lane->local ? "its process ended" : "it gave no sign of life");
 }
@@ -234,6 +283,25 @@ static bool peer_wakes(const struct ivp_lane *lane)
 	return lane->local || (lane->region->bell && ivp_load32(&lane->theirs->bell));
 }
 
+/* The peer is told that we sleep, by a number that no other sleep has. Where two threads do, a kick wakes both. */
+static void say_asleep(struct ivp_lane *lane)
+{
+	pthread_mutex_lock(&lane->lock);
+	lane->sleepers++;
+	if (!++lane->sleeps)
+		lane->sleeps = 1;
+	ivp_store32(&lane->mine->want, lane->sleeps);
+	pthread_mutex_unlock(&lane->lock);
+}
+
+static void say_awake(struct ivp_lane *lane)
+{
+	pthread_mutex_lock(&lane->lock);
+	if (!--lane->sleepers)
+		ivp_store32(&lane->mine->want, 0);
+	pthread_mutex_unlock(&lane->lock);
+}
+
 void ivp_lane_sleep(struct ivp_lane *lane, struct ivp_doze *doze, int64_t deadline,
 		    bool (*ready)(struct ivp_lane *, unsigned int), unsigned int what)
 {
@@ -248,14 +316,12 @@ void ivp_lane_sleep(struct ivp_lane *lane, struct ivp_doze *doze, int64_t deadli
 		return;
 	ms = quiet_ms(lane, deadline);
 	seen = ivp_load32_acquire(&lane->theirs->word);
-	if (!++lane->sleeps)
-		lane->sleeps = 1;
-	ivp_store32(&lane->mine->want, lane->sleeps);
+	say_asleep(lane);
 	/* Pairs with the fence in ivp_lane_kick(). */
 	ivp_fence();
 	if (ms > 0 && !ready(lane, what))
 		ivp_word_sleep(lane->region, &lane->theirs->word, seen, peer_wakes(lane) ? NULL : doze, ms);
-	ivp_store32(&lane->mine->want, 0);
+	say_awake(lane);
 }
 
 u32 ivp_lane_their_verdict(const struct ivp_lane *lane)
@@ -380,6 +446,7 @@ void ivp_lane_close(struct ivp_lane *lane)
 	ivp_region_unmirror(lane->rx_mirror, lane->region->sb.ring_size);
 	ivp_stream_free(lane);
 	close(lane->fd);
+	pthread_mutex_destroy(&lane->lock);
 	free(lane);
 }
 
@@ -393,6 +460,7 @@ void ivp_lane_verdict(struct ivp_lane *lane, enum ivp_verdict verdict)
 
 void ivp_lane_abort(struct ivp_lane *lane, enum ivp_verdict why)
 {
+	lane->given_up = true;
 	if (lane->taken_over)
 		return;
 	ivp_store32(&lane->mine->verdict, why);

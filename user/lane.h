@@ -3,6 +3,8 @@
 #ifndef IVP_LANE_H
 #define IVP_LANE_H
 
+#include <pthread.h>
+
 #include "handshake.h"
 #include "region.h"
 #include "ring.h"
@@ -10,35 +12,42 @@
 
 struct ivp_digest_state; /* of stream.c */
 
+/*
+ * One thread may send while another receives, hence the lock: what both need, and touch seldom. The busy path takes none:
+ * fields that it reads without are atomic.
+ */
 struct ivp_lane {
 	struct ivp_region *region;
+	pthread_mutex_t lock;
 	u32 index;
 	bool server;
 	struct ivp_half __shm *mine;   /* only we write it */
 	struct ivp_half __shm *theirs; /* only the peer does */
 	int fd;                        /* opened for the lock of this end alone */
 	u64 epoch, their_epoch;
-	u32 their_state; /* the last one that was accepted */
-	bool open;       /* the handshake is over */
-	bool local;      /* the peer's lock was seen on this kernel */
-	bool gone;       /* the peer died: nobody but us cleans up */
-	bool taken_over; /* somebody else writes our half: hands off */
-	u32 sleeps;      /* of ours, so far */
-	u32 kicked;      /* the sleep of the peer's that was ended last */
+	_Atomic(u32) their_state; /* the last one that was accepted; under the lock */
+	bool open;                /* the handshake is over */
+	_Atomic(bool) local;      /* the peer's lock was seen on this kernel */
+	_Atomic(bool) gone;       /* the peer died: nobody but us cleans up */
+	_Atomic(bool) taken_over; /* somebody else writes our half: hands off */
+	_Atomic(bool) given_up;   /* by us, in either direction */
+	u32 sleeps;               /* of ours, so far; under the lock */
+	u32 sleepers;             /* our threads asleep just now; under the lock */
+	_Atomic(u32) kicked;      /* the sleep of the peer's that was ended last; under the lock */
 	struct ivp_ring tx, rx;
 	u8 __shm *tx_mirror, *rx_mirror;
-	/* life of the peer */
+	/* life of the peer; under the lock */
 	u32 their_beat;
-	u32 still;      /* looks in a row at which the beat had not changed */
-	u32 still_max;  /* that many mean death; 0: never */
-	int64_t looked; /* when that was looked at last */
+	u32 still;               /* looks in a row at which the beat had not changed */
+	u32 still_max;           /* that many mean death; 0: never */
+	_Atomic(int64_t) looked; /* when that was looked at last */
 	/* the hello, for showing */
 	char file[IVP_NAME_MAX];
 	int64_t size;
 	/* stream.c */
 	struct ivp_digest_state *digest;
 	u64 sent, received;
-	bool ended; /* we sent an end record */
+	_Atomic(bool) ended; /* we sent an end record */
 };
 
 /* Lock the client's or the server's end of a lane, take a new epoch, clear our half, wipe the ring we send on. The half says
@@ -94,7 +103,8 @@ bool ivp_lane_still_says(const struct ivp_lane *lane, enum ivp_state state);
 /* Clean up ends that processes of our side left behind: their lock is free, so they are dead. */
 void ivp_lane_sweep(struct ivp_region *region);
 
-/* Free what stream.c allocated. */
+/* stream.c's part of a lane. 0 or -ENOMEM with *err filled. */
+int ivp_stream_new(struct ivp_lane *lane, struct ivp_error *err);
 void ivp_stream_free(struct ivp_lane *lane);
 
 /* Defaults filled in, names checked. service is IVP_SERVICE_BYTES. */

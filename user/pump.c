@@ -50,7 +50,7 @@ static int await(struct pump *pump, short events, struct ivp_error *err)
 			return 0;
 		if (ret < 0 && errno != EINTR)
 			return ivp_fail(err, IVP_FAIL_GENERAL, -errno, "%s: %s", pump->name, strerror(errno));
-		ret = events == POLLIN ? ivp_lane_check(pump->lane, err) : 0;
+		ret = events == POLLIN ? ivp_lane_check(pump->lane, IVP_WAIT_ROOM, err) : 0;
 		if (ret)
 			return ret;
 	}
@@ -59,7 +59,7 @@ static int await(struct pump *pump, short events, struct ivp_error *err)
 /* A region that went away shows as EFAULT where the kernel copies for us. */
 static int failed(struct pump *pump, struct ivp_error *err)
 {
-	int number = -errno, ret = number == -EFAULT ? ivp_lane_check(pump->lane, err) : 0;
+	int number = -errno, ret = number == -EFAULT ? ivp_lane_check(pump->lane, 0, err) : 0;
 
 	return ret ? ret : ivp_fail(err, IVP_FAIL_GENERAL, number, "%s: %s", pump->name, strerror(-number));
 }

@@ -14,17 +14,15 @@ struct ivp_digest_state {
 	bool off; /* leave it out of what we send */
 };
 
-static struct ivp_digest_state *digest_of(struct ivp_lane *lane)
+int ivp_stream_new(struct ivp_lane *lane, struct ivp_error *err)
 {
-	if (lane->digest)
-		return lane->digest;
 	lane->digest = aligned_alloc(64, (sizeof(*lane->digest) + 63) & ~(size_t)63);
 	if (!lane->digest)
-		return NULL;
+		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
 	memset(lane->digest, 0, sizeof(*lane->digest));
 	ivp_digest_start(&lane->digest->tx);
 	ivp_digest_start(&lane->digest->rx);
-	return lane->digest;
+	return 0;
 }
 
 void ivp_stream_free(struct ivp_lane *lane)
@@ -50,7 +48,7 @@ static bool has_data(struct ivp_lane *lane)
 	return ivp_ring_peek(&lane->rx, &type, &span, &len) != -EAGAIN;
 }
 
-/* A verdict other than "all is well, after the end" is the end of the lane, with the peer's reason. */
+/* What our sending is told: a verdict other than "all is well, after the end" is its end, with the peer's reason. */
 static int their_verdict(struct ivp_lane *lane, struct ivp_error *err)
 {
 	u32 verdict = ivp_lane_their_verdict(lane);
@@ -70,12 +68,22 @@ static int their_verdict(struct ivp_lane *lane, struct ivp_error *err)
 			verdict == IVP_VERDICT_OK ? "it confirmed more than was sent" : ivp_reason_text(verdict));
 }
 
+/* The other direction of this end has failed, and told the peer why. */
+static int given_up(struct ivp_lane *lane, struct ivp_error *err)
+{
+	return ivp_fail(err, IVP_FAIL_GENERAL, -ECANCELED, "lane %u: was given up", lane->index);
+}
+
 /* What the states and verdicts say, when there is nothing to take from the ring. */
 static int why_stop(struct ivp_lane *lane, unsigned int what, struct ivp_error *err)
 {
 	int ret = ivp_lane_look(lane, err);
 
-	if (!ret)
+	if (ret)
+		return ret;
+	if (lane->given_up)
+		return given_up(lane, err);
+	if (what & (IVP_WAIT_ROOM | IVP_WAIT_RESULT) || lane->their_state == IVP_STATE_ABORTED)
 		ret = their_verdict(lane, err);
 	if (ret || !ivp_state_over(lane->their_state))
 		return ret;
@@ -152,14 +160,15 @@ int ivp_lane_wait(struct ivp_lane *lane, unsigned int what, int64_t timeout_ms, 
 	return ret < 0 ? ret : 0;
 }
 
-int ivp_lane_check(struct ivp_lane *lane, struct ivp_error *err)
+int ivp_lane_check(struct ivp_lane *lane, unsigned int what, struct ivp_error *err)
 {
-	int ret = why_stop(lane, 0, err);
+	int ret = why_stop(lane, what, err), dead;
 
 	if (ret)
 		return ret;
-	ret = ivp_lane_alive(lane, err);
-	return ret ? last_word(lane, 0, ret, err) : 0;
+	dead = ivp_lane_alive(lane, err);
+	ret = dead ? why_stop(lane, what, err) : 0;
+	return ret ? ret : dead;
 }
 
 size_t ivp_lane_piece(const struct ivp_lane *lane)
@@ -222,18 +231,15 @@ int ivp_lane_consume(struct ivp_lane *lane, size_t len, struct ivp_error *err)
 
 void ivp_lane_no_digest(struct ivp_lane *lane)
 {
-	if (digest_of(lane))
-		lane->digest->off = true;
+	lane->digest->off = true;
 }
 
 ptrdiff_t ivp_lane_write(struct ivp_lane *lane, const void *bytes, size_t len, struct ivp_error *err)
 {
-	struct ivp_digest_state *digest = digest_of(lane);
+	struct ivp_digest_state *digest = lane->digest;
 	void *span = NULL;
 	int ret;
 
-	if (!digest)
-		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
 	if (!len)
 		return 0;
 	ret = ivp_lane_reserve(lane, &span, &len, err);
@@ -276,13 +282,11 @@ static int check_end(struct ivp_lane *lane, struct ivp_digest_state *digest, str
 
 ptrdiff_t ivp_lane_read(struct ivp_lane *lane, void *bytes, size_t len, struct ivp_error *err)
 {
-	struct ivp_digest_state *digest = digest_of(lane);
+	struct ivp_digest_state *digest = lane->digest;
 	const void *span = NULL;
 	size_t there = 0;
 	int ret;
 
-	if (!digest)
-		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
 	ret = ivp_lane_peek(lane, &span, &there, err);
 	if (ret)
 		return ret;
@@ -303,12 +307,10 @@ ptrdiff_t ivp_lane_read(struct ivp_lane *lane, void *bytes, size_t len, struct i
 
 int ivp_lane_end(struct ivp_lane *lane, struct ivp_error *err)
 {
-	struct ivp_digest_state *digest = digest_of(lane);
+	struct ivp_digest_state *digest = lane->digest;
 	struct ivp_end end = {.bytes = lane->sent};
 	int ret;
 
-	if (!digest)
-		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
 	if (lane->region->lost)
 		return ivp_region_check(lane->region, err);
 	if (!digest->off && digest->tx_bytes == lane->sent) {

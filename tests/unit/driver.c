@@ -181,8 +181,8 @@ static int ring(const struct ivshmem_ring *ring)
 	last_ring = *ring;
 	driver_rings++;
 	ret = ring->argsz != sizeof(*ring) || ring->flags || ring->peer > 0xffff || ring->vector > 0xff ? EINVAL
-		: features & IVSHMEM_FEATURE_DOORBELL						   ? answer
-												   : EOPNOTSUPP;
+	      : features & IVSHMEM_FEATURE_DOORBELL                                                     ? answer
+													: EOPNOTSUPP;
 	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&lock);
 	return ret;

@@ -550,8 +550,8 @@ static void contents_of_an_earlier_run_confuse_nobody(void **state)
 	}
 	for (int i = 0; i < 2; i++) {
 		connect_both(i, &options, &server, &client);
-		assert_int_equal(ivp_lane_check(server, &err), 0);
-		assert_int_equal(ivp_lane_check(client, &err), 0);
+		assert_int_equal(ivp_lane_check(server, IVP_WAIT_ROOM, &err), 0);
+		assert_int_equal(ivp_lane_check(client, IVP_WAIT_ROOM, &err), 0);
 		ivp_lane_close(client);
 		ivp_lane_close(server);
 	}

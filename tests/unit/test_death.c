@@ -139,9 +139,9 @@ static void a_kill_without_a_wait_is_noticed_by_checks(void **state)
 {
 	(void)state;
 	meet(SILENT, 0);
-	assert_int_equal(ivp_lane_check(lane, &err), 0);
+	assert_int_equal(ivp_lane_check(lane, IVP_WAIT_ROOM, &err), 0);
 	child_kill(&child);
-	await(ivp_lane_check(lane, &err) == -EPIPE);
+	await(ivp_lane_check(lane, IVP_WAIT_ROOM, &err) == -EPIPE);
 	assert_int_equal(err.kind, IVP_FAIL_PEER_GONE);
 	part();
 }
@@ -203,7 +203,7 @@ static void the_reason_of_a_dead_peer_is_told_and_not_its_death(void **state)
 		pair_connect(&pair, false);
 		clock_at_next_look(say_and_die);
 		if (checks)
-			assert_int_equal(ivp_lane_check(pair.client, &err), -ENOSPC);
+			assert_int_equal(ivp_lane_check(pair.client, IVP_WAIT_ROOM, &err), -ENOSPC);
 		else
 			assert_int_equal(ivp_lane_wait(pair.client, IVP_WAIT_RESULT, -1, &err), -ENOSPC);
 		assert_null(pair.server);
@@ -221,7 +221,7 @@ static void the_survivor_leaves_nothing_behind(void **state)
 	child_kill(&child);
 	assert_int_equal(ivp_lane_write(lane, "answer", 6, &err), 6);
 	index = lane->index;
-	await(ivp_lane_check(lane, &err) == -EPIPE);
+	await(ivp_lane_check(lane, IVP_WAIT_ROOM, &err) == -EPIPE);
 	ivp_lane_close(lane);
 	lane = NULL;
 	assert_true(rings_are_wiped(index));
@@ -259,7 +259,7 @@ static void the_next_one_connects_at_once(void **state)
 static int look(void)
 {
 	clock_advance(IVP_BEAT_MS);
-	return ivp_lane_check(lane, &err);
+	return ivp_lane_check(lane, IVP_WAIT_ROOM, &err);
 }
 
 static void a_beat_that_stops_is_a_death_after_so_many_looks(void **state)

@@ -179,7 +179,7 @@ static void another_who_writes_this_end_is_noticed(void **state)
 	ivp_store64(&pair.server->mine->epoch, 1);
 	fails(ivp_lane_wait(pair.server, IVP_WAIT_DATA, -1, &err), -EPROTO, IVP_FAIL_DAMAGED);
 	assert_non_null(strstr(err.text, "another user writes this end"));
-	fails(ivp_lane_check(pair.server, &err), -EPROTO, IVP_FAIL_DAMAGED);
+	fails(ivp_lane_check(pair.server, IVP_WAIT_ROOM, &err), -EPROTO, IVP_FAIL_DAMAGED);
 }
 
 /* ---- the region goes ---- */
