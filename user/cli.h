@@ -17,7 +17,7 @@ enum ivp_verb {
 struct ivp_cli {
 	enum ivp_verb verb;
 	const char *verb_name;
-	const char *region, *service, *output, *name;
+	const char *region, *service, *output, *name, *control;
 	const char *argument; /* the one operand, or NULL */
 	bool help, quiet, verbose, keep, create, force, json, no_checksum;
 	int progress; /* 1 yes, 0 no, -1 if standard error is a terminal */

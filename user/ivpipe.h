@@ -172,7 +172,16 @@ struct ivp_lane_options {
 	int64_t timeout_ms;      /* from hello to welcome, and from welcome to ready; 0: 5000 */
 	int64_t peer_timeout_ms; /* without a beat across a VM boundary until the peer is dead; 0: 3000; negative: never */
 	uint32_t token_bytes;    /* client and server: 16 to 512; 0: 128 */
+	const char *control;     /* a connection for the handshake and for kicks; NULL: through the memory itself */
 };
+
+/*
+ * control: unix:PATH, vsock:CID:PORT (CID of the peer, or host, local; for a listener any, too), tcp:HOST:PORT,
+ * tcp:[ADDRESS]:PORT, serial:PATH (a port that both ends open: a virtio port, a tty, or the socket of QEMU's end of one),
+ * fd:N or fd:IN,OUT (connected already), exec:COMMAND (for /bin/sh; its standard input and output). A client connects, a
+ * listener listens, and who serves somebody lets others wait. The connection stays open while the lane is; its end is the
+ * peer's death. Both ends have to name one, or neither. The string has to stay until the call returns.
+ */
 
 /* Connect as a client. -ETIMEDOUT (nobody listened, or no answer; err lists who does listen), -ECONNREFUSED (err has the
  * reason), -EAGAIN never, -EINTR, -EPROTO. */

@@ -9,47 +9,9 @@
 #include "locks.h"
 #include "span.h"
 
-/* A peer on this kernel is asked for by its lock: no need to do so more often. */
-#define LOCAL_LOOK_MS 50
-
-static u64 lock_of(const struct ivp_lane *lane, bool server)
-{
-	return server ? IVP_LOCK_SERVER(lane->index) : IVP_LOCK_CLIENT(lane->index);
-}
-
 static u8 __shm *ring_of(const struct ivp_lane *lane, bool server)
 {
 	return lane->region->map + ivp_ring_offset(&lane->region->sb, lane->index, server);
-}
-
-/* Under the lock: two that count the word up at once would count it back. */
-static void wake_peer(struct ivp_lane *lane)
-{
-	ivp_store32_release(&lane->mine->word, ivp_load32(&lane->mine->word) + 1);
-	/* Elsewhere its own driver sees that, at once if it is told. */
-	if (lane->local)
-		ivp_word_wake(lane->region, &lane->mine->word);
-	else
-		ivp_word_ring(lane->region, ivp_load32(&lane->theirs->bell));
-}
-
-void ivp_lane_kick(struct ivp_lane *lane)
-{
-	u32 sleep;
-
-	/* Orders what was published before against the look at `want`: pairs with the fence in ivp_lane_sleep(), so that either
-	 * the peer sees what was published, or we see that it sleeps. */
-	ivp_fence();
-	sleep = ivp_load32(&lane->theirs->want);
-	/* Who was kicked is about to wake, and then looks at all that there is: one kick a sleep, however much is published. */
-	if (!sleep || sleep == lane->kicked)
-		return;
-	pthread_mutex_lock(&lane->lock);
-	if (sleep != lane->kicked) {
-		lane->kicked = sleep;
-		wake_peer(lane);
-	}
-	pthread_mutex_unlock(&lane->lock);
 }
 
 void ivp_lane_state(struct ivp_lane *lane, enum ivp_state state)
@@ -64,10 +26,16 @@ void ivp_lane_state(struct ivp_lane *lane, enum ivp_state state)
 	ivp_lane_kick(lane);
 }
 
-void ivp_lane_say(struct ivp_lane *lane, const struct ivp_message *message, enum ivp_state state)
+int ivp_lane_say(struct ivp_lane *lane, const struct ivp_message *message, enum ivp_state state, int64_t deadline)
 {
-	ivp_copy_to((u8 __plain __shm *)&lane->mine->message, message, sizeof(*message));
+	if (!lane->control)
+		ivp_copy_to((u8 __plain __shm *)&lane->mine->message, message, sizeof(*message));
 	ivp_lane_state(lane, state);
+	if (!lane->control)
+		return 0;
+	/* Whoever reads the message looks into the memory next. */
+	ivp_fence();
+	return ivp_control_send(lane->control, message, deadline);
 }
 
 /*
@@ -123,7 +91,7 @@ int ivp_lane_take(struct ivp_lane **out, struct ivp_region *region, u32 index, b
 		free(lane);
 		return ret;
 	}
-	ret = ivp_locks_take_write(lane->fd, lock_of(lane, server));
+	ret = ivp_locks_take_write(lane->fd, ivp_lane_lock(lane, server));
 	if (!ret)
 		ret = ivp_random_id(&lane->epoch, err);
 	if (!ret) {
@@ -161,167 +129,12 @@ int ivp_lane_attach(struct ivp_lane *lane, const struct ivp_lane_options *option
 		    &lane->theirs->prod);
 	lane->their_beat = ivp_load32(&lane->theirs->beat);
 	lane->looked = ivp_now();
-	lane->local = ivp_locks_held(lane->fd, lock_of(lane, !lane->server), 1);
+	lane->local = ivp_locks_held(lane->fd, ivp_lane_lock(lane, !lane->server), 1);
 	if (options->peer_timeout_ms >= 0)
 		lane->still_max = (u32)((options->peer_timeout_ms + IVP_BEAT_MS - 1) / IVP_BEAT_MS);
 	lane->open = true;
 	ret = ivp_stream_new(lane, err);
 	return ret ? ret : ivp_lane_look(lane, err);
-}
-
-/* Two threads may have loaded states in one order and come here in the other: each is judged as it stands now, in turn. */
-static int follow_state(struct ivp_lane *lane, struct ivp_error *err)
-{
-	u32 before, state;
-	int ret = 0;
-
-	pthread_mutex_lock(&lane->lock);
-	before = lane->their_state;
-	/* Acquire: pairs with ivp_lane_state() of the peer. */
-	state = ivp_load32_acquire(&lane->theirs->state);
-	if (!ivp_state_follows(before, state))
-		ret = ivp_fail(err, IVP_FAIL_DAMAGED, -EPROTO,
-			       "lane %u: the peer went from %s to %s: protocol violated", lane->index,
-			       ivp_state_name(before), ivp_state_name(state));
-	else
-		lane->their_state = state;
-	pthread_mutex_unlock(&lane->lock);
-	return ret;
-}
-
-int ivp_lane_look(struct ivp_lane *lane, struct ivp_error *err)
-{
-	/* Acquire: pairs with ivp_lane_state() of the peer, whose epoch lies in the same line. */
-	u32 state = ivp_load32_acquire(&lane->theirs->state);
-
-	if (lane->region->lost)
-		return ivp_region_check(lane->region, err);
-	if (ivp_load64(&lane->mine->epoch) != lane->epoch) {
-		lane->taken_over = true;
-		if (ivp_region_check(lane->region, err))
-			return -ESTALE;
-		return ivp_fail(err, IVP_FAIL_DAMAGED, -EPROTO,
-				"lane %u: another user writes this end of the lane: give each machine its own --side",
-				lane->index);
-	}
-	if (!lane->open)
-		return 0;
-	if (ivp_load64(&lane->theirs->epoch) != lane->their_epoch)
-		return ivp_fail(err, IVP_FAIL_PEER_GONE, -EPIPE, "lane %u: the peer is gone: its end was taken over",
-				lane->index);
-	return state == lane->their_state ? 0 : follow_state(lane, err);
-}
-
-/* Another kernel's processes prove their life by their beat, judged by our own clock. A late look counts once, so whoever was
- * suspended himself declares nobody dead. */
-static bool beats(struct ivp_lane *lane)
-{
-	u32 beat = ivp_load32(&lane->theirs->beat);
-
-	if (beat != lane->their_beat)
-		lane->still = 0;
-	else
-		lane->still++;
-	lane->their_beat = beat;
-	return !lane->still_max || lane->still < lane->still_max;
-}
-
-/* Is it time to look after the peer? One of two threads does. */
-static bool look_is_due(struct ivp_lane *lane)
-{
-	return ivp_now() - lane->looked >= (lane->local ? LOCAL_LOOK_MS : IVP_BEAT_MS);
-}
-
-/* Under the lock. */
-static int look_after(struct ivp_lane *lane, struct ivp_error *err)
-{
-	bool held;
-	int ret;
-
-	if (!look_is_due(lane))
-		return 0;
-	lane->looked = ivp_now();
-	ret = ivp_region_check(lane->region, err);
-	if (ret)
-		return ret;
-	held = ivp_locks_held(lane->fd, lock_of(lane, !lane->server), 1);
-	if (held)
-		lane->local = true;
-	if (held || (!lane->local && beats(lane)))
-		return 0;
-	lane->gone = true;
-	return 0;
-}
-
-int ivp_lane_alive(struct ivp_lane *lane, struct ivp_error *err)
-{
-	int ret = 0;
-
-	if (look_is_due(lane)) {
-		pthread_mutex_lock(&lane->lock);
-		ret = look_after(lane, err);
-		pthread_mutex_unlock(&lane->lock);
-	}
-	if (ret || !lane->gone)
-		return ret;
-	return ivp_fail(err, IVP_FAIL_PEER_GONE, -EPIPE, "lane %u: the peer is gone: %s", lane->index,
-			lane->local ? "its process ended" : "it gave no sign of life");
-}
-
-/* How long nobody need look after the peer, and before the deadline. */
-static int64_t quiet_ms(const struct ivp_lane *lane, int64_t deadline)
-{
-	int64_t now = ivp_now();
-	int64_t ms = lane->local ? IVP_BEAT_MS : lane->looked + IVP_BEAT_MS - now;
-
-	return ms < deadline - now ? ms : deadline - now;
-}
-
-/* Whoever can be interrupted can interrupt: on the same kernel, or by a doorbell, the peer wakes us. */
-static bool peer_wakes(const struct ivp_lane *lane)
-{
-	return lane->local || (lane->region->bell && ivp_load32(&lane->theirs->bell));
-}
-
-/* The peer is told that we sleep, by a number that no other sleep has. Where two threads do, a kick wakes both. */
-static void say_asleep(struct ivp_lane *lane)
-{
-	pthread_mutex_lock(&lane->lock);
-	lane->sleepers++;
-	if (!++lane->sleeps)
-		lane->sleeps = 1;
-	ivp_store32(&lane->mine->want, lane->sleeps);
-	pthread_mutex_unlock(&lane->lock);
-}
-
-static void say_awake(struct ivp_lane *lane)
-{
-	pthread_mutex_lock(&lane->lock);
-	if (!--lane->sleepers)
-		ivp_store32(&lane->mine->want, 0);
-	pthread_mutex_unlock(&lane->lock);
-}
-
-void ivp_lane_sleep(struct ivp_lane *lane, struct ivp_doze *doze, int64_t deadline,
-		    bool (*ready)(struct ivp_lane *, unsigned int), unsigned int what)
-{
-	int64_t ms;
-	u32 seen;
-
-	if (ivp_word_way(lane->region, lane->local) == IVP_WAY_POLL) {
-		ivp_doze(doze);
-		return;
-	}
-	if (ivp_doze_spin(doze))
-		return;
-	ms = quiet_ms(lane, deadline);
-	seen = ivp_load32_acquire(&lane->theirs->word);
-	say_asleep(lane);
-	/* Pairs with the fence in ivp_lane_kick(). */
-	ivp_fence();
-	if (ms > 0 && !ready(lane, what))
-		ivp_word_sleep(lane->region, &lane->theirs->word, seen, peer_wakes(lane) ? NULL : doze, ms);
-	say_awake(lane);
 }
 
 u32 ivp_lane_their_verdict(const struct ivp_lane *lane)
@@ -446,6 +259,7 @@ void ivp_lane_close(struct ivp_lane *lane)
 	ivp_region_unmirror(lane->rx_mirror, lane->region->sb.ring_size);
 	ivp_stream_free(lane);
 	close(lane->fd);
+	ivp_control_close(lane->control);
 	pthread_mutex_destroy(&lane->lock);
 	free(lane);
 }

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "control.h"
 #include "handshake.h"
 #include "region.h"
 #include "ring.h"
@@ -24,11 +25,13 @@ struct ivp_lane {
 	struct ivp_half __shm *mine;   /* only we write it */
 	struct ivp_half __shm *theirs; /* only the peer does */
 	int fd;                        /* opened for the lock of this end alone */
+	struct ivp_control *control;   /* NULL: the handshake goes through the memory, and so do kicks */
 	u64 epoch, their_epoch;
 	_Atomic(u32) their_state; /* the last one that was accepted; under the lock */
 	bool open;                /* the handshake is over */
 	_Atomic(bool) local;      /* the peer's lock was seen on this kernel */
 	_Atomic(bool) gone;       /* the peer died: nobody but us cleans up */
+	_Atomic(bool) hung_up;    /* by its end of the control connection */
 	_Atomic(bool) taken_over; /* somebody else writes our half: hands off */
 	_Atomic(bool) given_up;   /* by us, in either direction */
 	u32 sleeps;               /* of ours, so far; under the lock */
@@ -50,6 +53,12 @@ struct ivp_lane {
 	_Atomic(bool) ended; /* we sent an end record */
 };
 
+/* The byte of an end's lock. */
+static inline u64 ivp_lane_lock(const struct ivp_lane *lane, bool server)
+{
+	return server ? IVP_LOCK_SERVER(lane->index) : IVP_LOCK_CLIENT(lane->index);
+}
+
 /* Lock the client's or the server's end of a lane, take a new epoch, clear our half, wipe the ring we send on. The half says
  * idle. -EAGAIN: the end is taken. Ownership of the lane goes to the caller. */
 int ivp_lane_take(struct ivp_lane **lane, struct ivp_region *region, u32 index, bool server, struct ivp_error *err);
@@ -60,8 +69,9 @@ int ivp_lane_attach(struct ivp_lane *lane, const struct ivp_lane_options *option
 /* Publish a state of ours; everything stored before is seen by who sees it. Wakes the peer. */
 void ivp_lane_state(struct ivp_lane *lane, enum ivp_state state);
 
-/* Publish a message of ours together with the state that says it is there. */
-void ivp_lane_say(struct ivp_lane *lane, const struct ivp_message *message, enum ivp_state state);
+/* Publish a message of ours together with the state that says it is there: through the half, or the control connection, which has
+ * until the deadline to take it. 0; -EPIPE, -ETIMEDOUT. */
+int ivp_lane_say(struct ivp_lane *lane, const struct ivp_message *message, enum ivp_state state, int64_t deadline);
 
 /* What an end says: its state, and a private copy of its message, all of the one epoch. False: it is being written anew just now,
  * look again. */

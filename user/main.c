@@ -107,6 +107,7 @@ void ivp_cli_lane_options(const struct ivp_cli *cli, struct ivp_lane_options *op
 {
 	*options = (struct ivp_lane_options){
 		.service = cli->service,
+		.control = cli->control,
 		.size = -1,
 		.wait_ms = left(cli),
 		.timeout_ms = cli->timeout_ms,

@@ -7,9 +7,14 @@
 #include <string.h>
 
 #include "cli.h"
+#include "endpoint.h"
+
+/* Options without a letter. */
+#define LONG_ONLY 256
 
 enum {
-	OPT_CREATE = 256,
+	OPT_CONTROL = LONG_ONLY,
+	OPT_CREATE,
 	OPT_FORCE,
 	OPT_JSON,
 	OPT_KEEP,
@@ -48,6 +53,8 @@ static const struct row {
 	{OPT_TIMEOUT, "timeout", "D", STREAMS, "for each answer of the handshake (5s)"},
 	{OPT_PEER_TIMEOUT, "peer-timeout", "D", STREAMS,
 	 "until a peer in another machine that is silent is dead; 0: never (3s)"},
+	{OPT_CONTROL, "control", "ADDRESS", STREAMS,
+	 "shake hands over unix:PATH, vsock:CID:PORT, tcp:HOST:PORT, serial:PATH, fd:N or exec:COMMAND"},
 	{OPT_SIDE, "side", "N", STREAMS, "the side to take (0 with a file, 1 with a device)"},
 	{OPT_SIZE, "size", "SIZE", IVP_VERB_FORMAT, "of the file to create, such as 64M"},
 	{OPT_LANES, "lanes", "N", IVP_VERB_FORMAT, "streams at one time (as many as fit, at most 256)"},
@@ -71,7 +78,7 @@ void ivp_options_help(enum ivp_verb verb)
 
 		if (!(row->verbs & (int)verb))
 			continue;
-		if (row->code < OPT_CREATE)
+		if (row->code < LONG_ONLY)
 			snprintf(letter, sizeof(letter), "-%c, ", row->code);
 		snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->argument ? " " : "",
 			 row->argument ? row->argument : "");
@@ -234,6 +241,9 @@ static int apply(struct ivp_cli *cli, int code, const char *text)
 	case OPT_NAME:
 		cli->name = text;
 		return 0;
+	case OPT_CONTROL:
+		cli->control = text;
+		return 0;
 	case 'h':
 		return !(cli->help = true);
 	case 'q':
@@ -268,7 +278,7 @@ static void choose(enum ivp_verb verb, char *letters, struct option *options)
 			continue;
 		*options++ =
 			(struct option){row->name, row->argument ? required_argument : no_argument, NULL, row->code};
-		if (row->code >= OPT_CREATE)
+		if (row->code >= LONG_ONLY)
 			continue;
 		*letters++ = (char)row->code;
 		if (row->argument)
@@ -281,14 +291,34 @@ static void choose(enum ivp_verb verb, char *letters, struct option *options)
 static int complain(const struct ivp_cli *cli, int result, const char *word)
 {
 	char letter[3] = {'-', (char)optopt, '\0'};
-	bool is_letter = optopt && optopt < OPT_CREATE && word[0] == '-' && word[1] != '-';
+	bool is_letter = optopt && optopt < LONG_ONLY && word[0] == '-' && word[1] != '-';
 
 	ivp_log_error("%s: %s: %s: see ivpipe help %s", cli->verb_name, is_letter ? letter : word,
-		      result == ':'          ? "needs an argument"
-		      : optopt >= OPT_CREATE ? "takes no argument"
-					     : "no such option",
+		      result == ':'         ? "needs an argument"
+		      : optopt >= LONG_ONLY ? "takes no argument"
+					    : "no such option",
 		      cli->verb_name);
 	return IVP_FAIL_USAGE;
+}
+
+/* Before anything is waited for. */
+static int check_control(const struct ivp_cli *cli)
+{
+	struct ivp_endpoint endpoint;
+	struct ivp_error err;
+
+	if (!cli->control)
+		return 0;
+	if (ivp_endpoint_parse(&endpoint, cli->control, &err)) {
+		ivp_log_error("%s: %s", cli->verb_name, err.text);
+		return IVP_FAIL_USAGE;
+	}
+	if (cli->keep && (endpoint.kind == IVP_ENDPOINT_FD || endpoint.kind == IVP_ENDPOINT_EXEC)) {
+		ivp_log_error("%s: --keep --control %s: that is one connection, and ends with its stream",
+			      cli->verb_name, cli->control);
+		return IVP_FAIL_USAGE;
+	}
+	return 0;
 }
 
 int ivp_options_parse(struct ivp_cli *cli, int argc, char **argv)
@@ -312,5 +342,5 @@ int ivp_options_parse(struct ivp_cli *cli, int argc, char **argv)
 		return IVP_FAIL_USAGE;
 	}
 	cli->argument = argv[optind];
-	return 0;
+	return check_control(cli);
 }

@@ -122,6 +122,17 @@ static enum ivp_reason token_check(const struct ivp_message *message, u64 ring, 
 	return all_zero(message->token + bytes, IVP_TOKEN_MAX - bytes) ? IVP_REASON_OK : IVP_REASON_MESSAGE;
 }
 
+enum ivp_reason ivp_call_check(const struct ivp_message *hello, const struct ivp_superblock *sb)
+{
+	if (hello->type != IVP_MESSAGE_HELLO)
+		return IVP_REASON_MESSAGE;
+	if (hello->version != IVP_LAYOUT_VERSION)
+		return IVP_REASON_VERSION;
+	if (hello->format_id != sb->format_id)
+		return IVP_REASON_FORMAT;
+	return hello->lane < sb->lanes ? IVP_REASON_OK : IVP_REASON_LANE;
+}
+
 enum ivp_reason ivp_hello_check(const struct ivp_message *hello, const struct ivp_expect *expect)
 {
 	enum ivp_reason reason = message_check(hello, IVP_MESSAGE_HELLO, expect);

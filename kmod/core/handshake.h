@@ -52,6 +52,12 @@ struct ivp_expect {
 	const u8 *service; /* IVP_SERVICE_BYTES, NUL-padded */
 };
 
+/*
+ * A hello that came over a control connection, from wherever: is it for this region at all, and for a lane that it has? Before the
+ * lane is touched; ivp_hello_check() has the rest.
+ */
+enum ivp_reason ivp_call_check(const struct ivp_message *hello, const struct ivp_superblock *sb);
+
 /* IVP_REASON_OK, or why not. After OK the token's window lies within the ring the sender sends on. */
 enum ivp_reason ivp_hello_check(const struct ivp_message *hello, const struct ivp_expect *expect);
 enum ivp_reason ivp_welcome_check(const struct ivp_message *welcome, const struct ivp_expect *expect);

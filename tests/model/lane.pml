@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * user/lane.c: ivp_lane_sleep() and ivp_lane_kick(). The sleeper says by `want`, which is the number of this sleep, that it is to be
+ * user/life.c: ivp_lane_sleep() and ivp_lane_kick(). The sleeper says by `want`, which is the number of this sleep, that it is to be
  * kicked, and looks again before it sleeps on the word; the other publishes, looks at `want`, and only then counts the word up and
  * wakes, once for each sleep.
  *

@@ -120,7 +120,7 @@ static void lie(void (*change)(struct liar *), enum ivp_reason reason)
 	knock_begin(&knock, there, &options);
 	liar_make(&liar);
 	change(&liar);
-	ivp_lane_say(liar.lane, &liar.welcome, IVP_STATE_WELCOME);
+	ivp_lane_say(liar.lane, &liar.welcome, IVP_STATE_WELCOME, INT64_MAX);
 	assert_int_equal(knock_end(&knock), -ECONNREFUSED);
 	assert_int_equal(knock.err.kind, IVP_FAIL_REFUSED);
 	assert_non_null(strstr(knock.err.text, ivp_reason_text(reason)));
@@ -225,7 +225,7 @@ static void a_refusal_with_any_number_is_a_sentence(void **state)
 	liar_make(&liar);
 	liar.welcome.type = IVP_MESSAGE_REFUSAL;
 	liar.welcome.reason = 0xdeadbeef;
-	ivp_lane_say(liar.lane, &liar.welcome, IVP_STATE_REFUSED);
+	ivp_lane_say(liar.lane, &liar.welcome, IVP_STATE_REFUSED, INT64_MAX);
 	assert_int_equal(knock_end(&knock), -ECONNREFUSED);
 	assert_non_null(strstr(knock.err.text, "does not know"));
 	ivp_lane_close(liar.lane);
@@ -244,7 +244,7 @@ static void an_answer_to_somebody_else_is_not_ours(void **state)
 	knock_begin(&knock, there, &options);
 	liar_make(&liar);
 	liar.welcome.peer_epoch ^= 1;
-	ivp_lane_say(liar.lane, &liar.welcome, IVP_STATE_WELCOME);
+	ivp_lane_say(liar.lane, &liar.welcome, IVP_STATE_WELCOME, INT64_MAX);
 	assert_int_equal(knock_end(&knock), -ETIMEDOUT);
 	assert_int_equal(knock.err.kind, IVP_FAIL_NO_PEER);
 	ivp_lane_close(liar.lane);
@@ -586,7 +586,7 @@ static void a_client_that_gives_up_is_not_refused(void **state)
 	ivp_message_begin(&hello, IVP_MESSAGE_HELLO, &knows, 1);
 	assert_int_equal(ivp_lane_hide_token(leaver, &hello, 64, &err), 0);
 	before_token(leave_now);
-	ivp_lane_say(leaver, &hello, IVP_STATE_HELLO);
+	ivp_lane_say(leaver, &hello, IVP_STATE_HELLO, INT64_MAX);
 	assert_int_equal(ivp_accept(&lane, listener, &err), -ETIMEDOUT);
 	/* It did look for the token. */
 	assert_int_equal(ivp_load32(&ivp_region_half(here, knows.lane, false)->state), IVP_STATE_CLOSED);
@@ -606,7 +606,7 @@ static void a_listener_that_gives_up_has_refused_nobody(void **state)
 	liar_make(&liar);
 	leaver = liar.lane;
 	before_token(leave_now);
-	ivp_lane_say(liar.lane, &liar.welcome, IVP_STATE_WELCOME);
+	ivp_lane_say(liar.lane, &liar.welcome, IVP_STATE_WELCOME, INT64_MAX);
 	assert_int_equal(knock_end(&knock), -ETIMEDOUT);
 	assert_int_equal(knock.err.kind, IVP_FAIL_NO_PEER);
 	ivp_listener_close(listener);

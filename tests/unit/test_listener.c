@@ -287,7 +287,7 @@ static void hello_is_refused(struct liar *liar, struct ivp_listener *listener, e
 	struct accepting accepting;
 	struct ivp_message refusal;
 
-	ivp_lane_say(liar->lane, &liar->hello, IVP_STATE_HELLO);
+	ivp_lane_say(liar->lane, &liar->hello, IVP_STATE_HELLO, INT64_MAX);
 	accept_begin(&accepting, listener);
 	await(their_state(liar) == IVP_STATE_REFUSED || atomic_load(&accepting.done));
 	ivp_copy_from(&refusal, (u8 *)&liar->lane->theirs->message, sizeof(refusal));
@@ -445,7 +445,7 @@ static void hello_is_ignored(struct liar *liar)
 	struct ivp_listener *listener = listen_with(&options);
 	struct ivp_lane *lane;
 
-	ivp_lane_say(liar->lane, &liar->hello, IVP_STATE_HELLO);
+	ivp_lane_say(liar->lane, &liar->hello, IVP_STATE_HELLO, INT64_MAX);
 	assert_int_equal(ivp_accept(&lane, listener, &err), -ETIMEDOUT);
 	assert_int_equal(their_state(liar), IVP_STATE_IDLE);
 	ivp_listener_close(listener);
@@ -516,7 +516,7 @@ static void a_client_that_died_after_its_hello_is_passed_over(void **state)
 	(void)state;
 	listener = listen_with(&options);
 	liar_make(&liar, here);
-	ivp_lane_say(liar.lane, &liar.hello, IVP_STATE_HELLO);
+	ivp_lane_say(liar.lane, &liar.hello, IVP_STATE_HELLO, INT64_MAX);
 	accept_begin(&accepting, listener);
 	await(their_state(&liar) == IVP_STATE_WELCOME);
 	/* Its lock is gone, and nothing else changed: as after kill -9. */
@@ -544,7 +544,7 @@ static void a_client_that_never_says_ready_is_given_up(void **state)
 	options.wait_ms = 100;
 	listener = listen_with(&options);
 	liar_make(&liar, there);
-	ivp_lane_say(liar.lane, &liar.hello, IVP_STATE_HELLO);
+	ivp_lane_say(liar.lane, &liar.hello, IVP_STATE_HELLO, INT64_MAX);
 	accept_begin(&accepting, listener);
 	pthread_join(accepting.thread, NULL);
 	assert_int_equal(accepting.ret, -ETIMEDOUT);
@@ -564,7 +564,7 @@ static void storm_on(struct liar *liar)
 	liar->hello.epoch++;
 	liar->lane->epoch = liar->hello.epoch;
 	ivp_store64_release(&half->epoch, liar->hello.epoch);
-	ivp_lane_say(liar->lane, &liar->hello, IVP_STATE_HELLO);
+	ivp_lane_say(liar->lane, &liar->hello, IVP_STATE_HELLO, INT64_MAX);
 }
 
 static void a_storm_of_hellos_does_not_outlast_the_deadline(void **state)
@@ -601,7 +601,7 @@ static void state_after_hello(u32 nonsense, int number)
 	struct liar liar;
 
 	liar_make(&liar, there);
-	ivp_lane_say(liar.lane, &liar.hello, IVP_STATE_HELLO);
+	ivp_lane_say(liar.lane, &liar.hello, IVP_STATE_HELLO, INT64_MAX);
 	accept_begin(&accepting, listener);
 	await(their_state(&liar) == IVP_STATE_WELCOME);
 	ivp_lane_state(liar.lane, nonsense);
@@ -634,7 +634,7 @@ static void a_client_that_refuses_the_welcome_says_why(void **state)
 
 	(void)state;
 	liar_make(&liar, there);
-	ivp_lane_say(liar.lane, &liar.hello, IVP_STATE_HELLO);
+	ivp_lane_say(liar.lane, &liar.hello, IVP_STATE_HELLO, INT64_MAX);
 	accept_begin(&accepting, listener);
 	await(their_state(&liar) == IVP_STATE_WELCOME);
 	ivp_lane_abort(liar.lane, (enum ivp_verdict)IVP_REASON_TOKEN);
