@@ -26,7 +26,7 @@ def run_suites(t, vm, module):
 
 
 with Scenario('KUnit suites', deadline=900) as t:
-    vm = t.boot([t.region(16 * M), t.region(1024)], memory=768, append=RESERVE)
+    vm = t.boot([t.region(16 * M), t.region(1024)], memory=768, append=RESERVE, parallel=True)
     forget_leaks(vm)
     run_suites(t, vm, 'core_kunit')
     run_suites(t, vm, 'driver_kunit')

@@ -15,7 +15,7 @@ BOX_SLOT = '0000:00:1e.0'
 
 def boot(t, name, box):
     """Memories of 4 MiB, 1 MiB and 1 KiB, and a doorbell device; the box is a device that the driver is kept from."""
-    vm = t.boot([t.region(size) for size in (4 * M, M, 1024)], name, memory=768,
+    vm = t.boot([t.region(size) for size in (4 * M, M, 1024)], name, memory=768, parallel=True,
                 devices=[*doorbell_device(t, 16 * M, VECTORS), *plain_device(box, 'box', addr='1e.0')])
     forget_leaks(vm)
     vm.sh(f'echo nobody > /sys/bus/pci/devices/{BOX_SLOT}/driver_override')

@@ -67,7 +67,7 @@ def nothing_runs(t, vm, region, node):
 
 with Scenario('waiting on words', deadline=900) as t:
     regions = [t.region(size) for size in SIZES.values()]
-    vm = t.boot(regions)
+    vm = t.boot(regions, parallel=True)
     start_udev(vm)
     nodes = {}
     for line in vm.sh('cd /sys/class/ivshmem; for n in *; do echo $n $(cat $n/size); done').splitlines():

@@ -49,7 +49,7 @@ def while_pinned(t, vm, pci, bind):
 
 with Scenario('unbind while mapped, polled, pinned and streaming') as t:
     region = t.region(64 * M)
-    vm = t.boot([region])
+    vm = t.boot([region], parallel=True)
     start_udev(vm)
     pci = vm.sh('basename $(readlink -f /sys/class/ivshmem/ivshmem0/device)')
 

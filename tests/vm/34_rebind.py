@@ -10,7 +10,7 @@ ROUNDS = 5
 
 with Scenario('bind while pinned pages are being freed') as t:
     region = t.region(64 * M)
-    vm = t.boot([region])
+    vm = t.boot([region], parallel=True)
     start_udev(vm)
     pci = vm.sh('basename $(readlink -f /sys/class/ivshmem/ivshmem0/device)')
     vm.sh('echo 10 > /sys/module/ivshmem/parameters/revoke_wait_ms')

@@ -35,7 +35,7 @@ def under_load(t, vm, pci, rounds):
 
 with Scenario('mappings by entries of 2 MiB', deadline=1500) as t:
     region = t.region(64 * M)
-    vm = t.boot([region])
+    vm = t.boot([region], parallel=True)
     start_udev(vm)
     vm.sh('modprobe pte')
     pci = vm.sh('basename $(readlink -f /sys/class/ivshmem/ivshmem0/device)')
