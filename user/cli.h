@@ -12,6 +12,7 @@ enum ivp_verb {
 	IVP_VERB_INFO = 1 << 2,
 	IVP_VERB_SEND = 1 << 3,
 	IVP_VERB_RECV = 1 << 4,
+	IVP_VERB_PIPE = 1 << 5,
 };
 
 struct ivp_cli {
@@ -19,11 +20,12 @@ struct ivp_cli {
 	const char *verb_name;
 	const char *region, *service, *output, *name, *control;
 	const char *argument; /* the one operand, or NULL */
-	bool help, quiet, verbose, keep, create, force, json, no_checksum;
+	bool help, quiet, verbose, keep, create, force, json, no_checksum, listen, sparse, wait_given;
 	int progress; /* 1 yes, 0 no, -1 if standard error is a terminal */
 	int side;
 	int64_t wait_ms, timeout_ms, peer_timeout_ms; /* as in struct ivp_lane_options */
 	uint64_t size, lanes, sides;
+	uint64_t rate;    /* bytes a second; 0: no limit */
 	int64_t deadline; /* until which a region or a peer is waited for */
 };
 
@@ -32,6 +34,7 @@ int ivp_cmd_list(struct ivp_cli *cli);
 int ivp_cmd_info(struct ivp_cli *cli);
 int ivp_cmd_send(struct ivp_cli *cli);
 int ivp_cmd_recv(struct ivp_cli *cli);
+int ivp_cmd_pipe(struct ivp_cli *cli);
 
 /* main.c: the signal that asked us to end, or 0; what the commands have in common. */
 extern volatile sig_atomic_t ivp_cli_signal;
@@ -57,7 +60,9 @@ const char *ivp_options_size_text(char text[IVP_SIZE_TEXT], uint64_t bytes);
 void ivp_progress_start(const struct ivp_cli *cli);
 void ivp_progress_wait(const char *what); /* nothing moves yet: `what` is waited for */
 void ivp_progress_stream(int64_t size);   /* a stream begins; -1: size unknown */
+/* Of one direction, or with IVP_PROGRESS_OTHER of a second one. */
 void ivp_progress_update(void *arg, uint64_t bytes);
+#define IVP_PROGRESS_OTHER ((void *)1)
 void ivp_progress_end(void); /* it ended: wipe the line, and say the total */
 void ivp_progress_stop(void);
 
@@ -69,6 +74,7 @@ struct ivp_output {
 	char *temporary;  /* NULL once it has been renamed */
 	bool replace;     /* an existing target may be replaced */
 	bool standard;    /* standard output */
+	bool fresh;       /* an empty regular file, which can have holes */
 };
 /* Before anybody is kept waiting: is there a place for `spec`? NULL and "-" are standard output. 0 or -errno. */
 int ivp_output_check(const char *spec, const char *region, struct ivp_error *err);

@@ -39,6 +39,8 @@ static int pump_into(const struct ivp_cli *cli, struct ivp_lane *lane, struct iv
 		.name = output->name,
 		.cancel = &ivp_cli_signal,
 		.progress = ivp_progress_update,
+		.rate.per_second = cli->rate,
+		.sparse = cli->sparse && output->fresh,
 	};
 	int ret;
 

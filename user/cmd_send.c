@@ -42,7 +42,12 @@ static int measure(struct input *input, struct ivp_error *err)
 		return ivp_fail(err, IVP_FAIL_USAGE, -EISDIR, "%s: is a directory: tar c %s | ivpipe send", input->name,
 				input->name);
 	input->size = -1;
-	if (S_ISREG(st.st_mode)) {
+	if (S_ISBLK(st.st_mode)) {
+		off_t at = lseek(input->fd, 0, SEEK_CUR), end = lseek(input->fd, 0, SEEK_END);
+
+		if (at >= 0 && end >= at && lseek(input->fd, at, SEEK_SET) == at)
+			input->size = end - at;
+	} else if (S_ISREG(st.st_mode)) {
 		off_t at = lseek(input->fd, 0, SEEK_CUR);
 
 		input->size = at < 0 || at > st.st_size ? 0 : st.st_size - at;
@@ -97,6 +102,7 @@ static int send_stream(struct ivp_cli *cli, const struct input *input, struct iv
 		.name = input->name,
 		.cancel = &ivp_cli_signal,
 		.progress = ivp_progress_update,
+		.rate.per_second = cli->rate,
 	};
 	int ret;
 

@@ -252,6 +252,8 @@ enum ivp_verdict {
 	IVP_VERDICT_BROKEN = 26,    /* the peer broke the rules */
 };
 void ivp_lane_verdict(struct ivp_lane *lane, enum ivp_verdict verdict);
+/* The peer's, as it stands: 0, one of those, or anything else, for it is the peer's word. */
+uint32_t ivp_lane_peer_verdict(const struct ivp_lane *lane);
 /* After ivp_lane_end(): wait for the peer's verdict. 0 if it was OK, else -EPIPE, -EBADMSG ... with its reason in err. */
 int ivp_lane_confirm(struct ivp_lane *lane, int64_t timeout_ms, struct ivp_error *err);
 /* Give the lane up with a reason for the peer to show. The lane still has to be closed. */

@@ -281,6 +281,11 @@ void ivp_lane_abort(struct ivp_lane *lane, enum ivp_verdict why)
 	ivp_lane_state(lane, IVP_STATE_ABORTED);
 }
 
+uint32_t ivp_lane_peer_verdict(const struct ivp_lane *lane)
+{
+	return ivp_lane_their_verdict(lane);
+}
+
 const char *ivp_lane_file(const struct ivp_lane *lane)
 {
 	return lane->file;

@@ -25,6 +25,7 @@ static const struct verb {
 	{IVP_VERB_SEND, "send", "[OPTION...] [FILE|-]", "send a file or standard input to a receiver", ivp_cmd_send,
 	 30000},
 	{IVP_VERB_RECV, "recv", "[OPTION...]", "receive a stream to standard output or a file", ivp_cmd_recv, -1},
+	{IVP_VERB_PIPE, "pipe", "[OPTION...]", "standard input and output, both ways at once", ivp_cmd_pipe, 30000},
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -201,6 +202,8 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 	if (cli.help)
 		return help_verb(verb);
 	ivp_log_level(cli.quiet ? IVP_LOG_QUIET : cli.verbose ? IVP_LOG_VERBOSE : IVP_LOG_NORMAL);
+	if (cli.listen && !cli.wait_given)
+		cli.wait_ms = -1;
 	cli.deadline = ivp_deadline(cli.wait_ms);
 	catch_signals();
 	code = verb->run(&cli);

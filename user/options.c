@@ -19,19 +19,22 @@ enum {
 	OPT_JSON,
 	OPT_KEEP,
 	OPT_LANES,
+	OPT_LISTEN,
 	OPT_NAME,
 	OPT_NO_CHECKSUM,
 	OPT_NO_PROGRESS,
 	OPT_PEER_TIMEOUT,
 	OPT_PROGRESS,
+	OPT_RATE_LIMIT,
 	OPT_SIDE,
 	OPT_SIDES,
 	OPT_SIZE,
+	OPT_SPARSE,
 	OPT_TIMEOUT,
 	OPT_WAIT,
 };
 
-#define STREAMS (IVP_VERB_SEND | IVP_VERB_RECV)
+#define STREAMS (IVP_VERB_SEND | IVP_VERB_RECV | IVP_VERB_PIPE)
 #define ALL     (IVP_VERB_FORMAT | IVP_VERB_LIST | IVP_VERB_INFO | STREAMS)
 
 static const struct row {
@@ -44,12 +47,15 @@ static const struct row {
 	 "a file, /dev/ivshmemN, a sysfs resource2, or auto ($IVPIPE_REGION, else auto)"},
 	{'s', "service", "NAME", STREAMS, "what the sender asks for, and a receiver offers (default)"},
 	{'o', "output", "FILE", IVP_VERB_RECV, "where to write; appears once complete; %n is the sender's name for it"},
+	{OPT_LISTEN, "listen", NULL, IVP_VERB_PIPE, "wait for a peer; one end has to, and the other not"},
 	{OPT_KEEP, "keep", NULL, IVP_VERB_RECV, "take one stream after the other"},
 	{OPT_NAME, "name", "NAME", IVP_VERB_SEND, "the name to tell the receiver (that of FILE)"},
 	{OPT_NO_CHECKSUM, "no-checksum", NULL, STREAMS,
 	 "no digest of the contents: faster, and trusts the peer and the memory"},
+	{OPT_SPARSE, "sparse", NULL, IVP_VERB_RECV, "leave holes in FILE where there are only zeros"},
+	{OPT_RATE_LIMIT, "rate-limit", "RATE", STREAMS, "at most so many bytes a second, such as 10M"},
 	{OPT_WAIT, "wait", "D", STREAMS | IVP_VERB_INFO,
-	 "for a region and a peer, such as 500ms, 3s, 2m, forever (send: 30s, recv: forever, info: 0)"},
+	 "for a region and a peer, such as 500ms, 3s, 2m, forever (30s; who listens: forever; info: 0)"},
 	{OPT_TIMEOUT, "timeout", "D", STREAMS, "for each answer of the handshake (5s)"},
 	{OPT_PEER_TIMEOUT, "peer-timeout", "D", STREAMS,
 	 "until a peer in another machine that is silent is dead; 0: never (3s)"},
@@ -205,6 +211,7 @@ static int apply_value(struct ivp_cli *cli, int code, const char *text)
 
 	switch (code) {
 	case OPT_WAIT:
+		cli->wait_given = true;
 		return parse_duration(cli, "wait", text, 0, &cli->wait_ms);
 	case OPT_TIMEOUT:
 		return parse_duration(cli, "timeout", text, 0, &cli->timeout_ms);
@@ -218,6 +225,10 @@ static int apply_value(struct ivp_cli *cli, int code, const char *text)
 		if (parse_count(cli, "side", text, 15, &side))
 			return IVP_FAIL_USAGE;
 		cli->side = (int)side;
+		return 0;
+	case OPT_RATE_LIMIT:
+		if (ivp_options_size(text, &cli->rate) || !cli->rate)
+			return refuse(cli, "rate-limit", text, "bytes a second, such as 500K or 10M");
 		return 0;
 	default:
 		if (ivp_options_size(text, &cli->size) || !cli->size)
@@ -260,6 +271,10 @@ static int apply(struct ivp_cli *cli, int code, const char *text)
 		return !(cli->json = true);
 	case OPT_NO_CHECKSUM:
 		return !(cli->no_checksum = true);
+	case OPT_LISTEN:
+		return !(cli->listen = true);
+	case OPT_SPARSE:
+		return !(cli->sparse = true);
 	case OPT_PROGRESS:
 	case OPT_NO_PROGRESS:
 		cli->progress = code == OPT_PROGRESS;
@@ -336,7 +351,7 @@ int ivp_options_parse(struct ivp_cli *cli, int argc, char **argv)
 		if (ret)
 			return ret;
 	}
-	if (argc - optind > (cli->verb != IVP_VERB_LIST && cli->verb != IVP_VERB_RECV)) {
+	if (argc - optind > !(cli->verb & (IVP_VERB_LIST | IVP_VERB_RECV | IVP_VERB_PIPE))) {
 		ivp_log_error("%s: %s: one argument too many: see ivpipe help %s", cli->verb_name, argv[argc - 1],
 			      cli->verb_name);
 		return IVP_FAIL_USAGE;

@@ -194,6 +194,7 @@ static int open_beside(struct ivp_output *output, const char *path, bool exists,
 	output->target = exists ? realpath(path, NULL) : strdup(path);
 	if (!output->target)
 		return fail(err, -errno, path, NULL);
+	output->fresh = true;
 	return open_temporary(output, err);
 }
 

@@ -16,7 +16,7 @@
 #define LINE_EVERY_MS 1000 /* between two lines where nothing can be */
 #define QUIET_MS      1000 /* a wait that is shorter is not worth a word */
 
-/* The stream's own thread writes `bytes` alone; the rest changes under the lock. */
+/* A stream's own threads write `bytes` alone, one for each direction; the rest changes under the lock. */
 static struct {
 	pthread_mutex_t lock;
 	pthread_t thread;
@@ -25,7 +25,7 @@ static struct {
 	bool dirty;          /* the terminal's line has our text in it */
 	const char *waiting; /* for what; NULL while a stream flows */
 	int64_t size, began, drawn;
-	_Atomic uint64_t bytes;
+	_Atomic(uint64_t) bytes[2];
 } progress = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void put(const char *text, size_t len)
@@ -41,6 +41,11 @@ static void wipe(void)
 	progress.dirty = false;
 }
 
+static uint64_t all_bytes(void)
+{
+	return atomic_load(&progress.bytes[0]) + atomic_load(&progress.bytes[1]);
+}
+
 static uint64_t rate_of(uint64_t bytes, int64_t ms)
 {
 	return (uint64_t)((double)bytes * 1000 / (double)(ms > 0 ? ms : 1));
@@ -49,7 +54,7 @@ static uint64_t rate_of(uint64_t bytes, int64_t ms)
 /* "67108864 bytes (64 MiB) in 0.4 s, 160 MiB/s" */
 static int total(char *text, size_t size, int64_t now)
 {
-	uint64_t bytes = atomic_load(&progress.bytes);
+	uint64_t bytes = all_bytes();
 	int64_t ms = now - progress.began;
 	char human[IVP_SIZE_TEXT], rate[IVP_SIZE_TEXT];
 
@@ -61,7 +66,7 @@ static int total(char *text, size_t size, int64_t now)
 /* What the sender said that will come is its claim: a stream may be longer, and then nothing is promised. */
 static void remaining(char *text, size_t size, int64_t now)
 {
-	uint64_t bytes = atomic_load(&progress.bytes), rate = rate_of(bytes, now - progress.began);
+	uint64_t bytes = all_bytes(), rate = rate_of(bytes, now - progress.began);
 
 	text[0] = '\0';
 	if (progress.size > 0 && bytes <= (uint64_t)progress.size)
@@ -142,7 +147,8 @@ static void turn(const char *waiting, int64_t size)
 	progress.waiting = waiting;
 	progress.size = size;
 	progress.began = progress.drawn = ivp_now();
-	atomic_store(&progress.bytes, 0);
+	atomic_store(&progress.bytes[0], 0);
+	atomic_store(&progress.bytes[1], 0);
 	pthread_mutex_unlock(&progress.lock);
 }
 
@@ -158,8 +164,7 @@ void ivp_progress_stream(int64_t size)
 
 void ivp_progress_update(void *arg, uint64_t bytes)
 {
-	(void)arg;
-	atomic_store_explicit(&progress.bytes, bytes, memory_order_relaxed);
+	atomic_store_explicit(&progress.bytes[arg == IVP_PROGRESS_OTHER], bytes, memory_order_relaxed);
 }
 
 void ivp_progress_end(void)

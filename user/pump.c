@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -21,9 +22,14 @@ static int interrupted(struct ivp_error *err)
 	return ivp_fail(err, IVP_FAIL_GENERAL, -EINTR, "interrupted");
 }
 
-static bool cancelled(const struct pump *pump)
+/* -EINTR, -ECANCELED, or 0: go on. */
+static int stopped(const struct pump *pump, struct ivp_error *err)
 {
-	return pump->cancel && *pump->cancel;
+	if (pump->cancel && *pump->cancel)
+		return interrupted(err);
+	if (pump->other && atomic_load(pump->other))
+		return ivp_fail(err, IVP_FAIL_GENERAL, -ECANCELED, "the other direction failed");
+	return 0;
 }
 
 /* Files are always ready; asking would be a system call a piece for nothing. */
@@ -41,10 +47,10 @@ static int await(struct pump *pump, short events, struct ivp_error *err)
 	struct pollfd poll_fd = {.fd = pump->fd, .events = events};
 
 	for (;;) {
-		int ret;
+		int ret = stopped(pump, err);
 
-		if (cancelled(pump))
-			return interrupted(err);
+		if (ret)
+			return ret;
 		ret = poll(&poll_fd, 1, LOOK_MS);
 		if (ret > 0)
 			return 0;
@@ -77,20 +83,52 @@ static ssize_t read_some(struct pump *pump, void *to, size_t len, bool blocks, s
 		got = read(pump->fd, to, len);
 		if (got >= 0)
 			return got;
-		if (errno == EINTR && cancelled(pump))
-			return interrupted(err);
-		if (errno == EAGAIN)
+		if (errno == EINTR)
+			ret = stopped(pump, err);
+		else if (errno == EAGAIN)
 			blocks = true;
-		else if (errno != EINTR)
-			return failed(pump, err);
+		else
+			ret = failed(pump, err);
+		if (ret)
+			return ret;
 	}
 }
 
-static void moved(struct pump *pump, size_t bytes)
+static int64_t now_ns(void)
 {
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* One piece more has passed; pauses if that was too fast. A sender looks after the peer meanwhile; what a receiver has to take is
+ * in the ring, whatever became of the peer. */
+static int moved(struct pump *pump, size_t bytes, bool sending, struct ivp_error *err)
+{
+	int64_t until;
+	int ret;
+
 	pump->bytes += bytes;
 	if (pump->progress)
 		pump->progress(pump->progress_arg, pump->bytes);
+	ret = stopped(pump, err);
+	if (ret || !pump->rate.per_second)
+		return ret;
+	until = now_ns();
+	until += ivp_rate_pause(&pump->rate, bytes, until);
+	for (;;) {
+		int64_t left = (until - now_ns() + 999999) / 1000000;
+
+		if (left <= 0)
+			return 0;
+		poll(NULL, 0, left < LOOK_MS ? (int)left : LOOK_MS);
+		ret = stopped(pump, err);
+		if (!ret && sending)
+			ret = ivp_lane_check(pump->lane, IVP_WAIT_ROOM, err);
+		if (ret)
+			return ret;
+	}
 }
 
 /* Through the buffer, all of it: the lane takes what fits without crumbs. */
@@ -118,6 +156,7 @@ static ssize_t send_piece(struct pump *pump, void *buffer, bool blocks, struct i
 
 	if (len > PIECE)
 		len = PIECE;
+	len = ivp_rate_piece(&pump->rate, len);
 	if (!pump->digest)
 		while ((ret = ivp_lane_reserve(pump->lane, &span, &len, err)) == -EAGAIN) {
 			ret = ivp_lane_wait(pump->lane, IVP_WAIT_ROOM, -1, err);
@@ -148,6 +187,8 @@ static int send_end(struct pump *pump, struct ivp_error *err)
 /* What to tell the peer about a failure of ours; nothing where it is the peer's own. */
 static void give_up(struct pump *pump, int ret, const struct ivp_error *err, enum ivp_verdict why)
 {
+	if (ret == -ECANCELED)
+		return; /* the other direction has told the peer */
 	if (ret == -EINTR)
 		ivp_lane_abort(pump->lane, IVP_VERDICT_INTERRUPT);
 	else if (ret == -EPROTO)
@@ -163,44 +204,52 @@ int ivp_pump_send(struct pump *pump, struct ivp_error *err)
 	bool blocks = may_block(pump->fd);
 	void *buffer = pump->digest ? malloc(PIECE) : NULL;
 	ssize_t got;
-	int ret;
+	int ret = 0;
 
 	if (pump->digest && !buffer)
 		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
 	if (!pump->digest)
 		ivp_lane_no_digest(pump->lane);
-	while ((got = send_piece(pump, buffer, blocks, err)) > 0 && !cancelled(pump))
-		moved(pump, (size_t)got);
-	ret = got > 0 ? interrupted(err) : (int)got;
+	do {
+		got = send_piece(pump, buffer, blocks, err);
+		ret = got > 0 ? moved(pump, (size_t)got, true, err) : (int)got;
+	} while (got > 0 && !ret);
 	if (!ret)
 		ret = send_end(pump, err);
+	pump->closed = ret == -EPIPE && ivp_lane_peer_verdict(pump->lane) == IVP_VERDICT_CLOSED;
 	if (ret)
 		give_up(pump, ret, err, IVP_VERDICT_READ);
 	free(buffer);
 	return ret;
 }
 
+static ssize_t write_some(struct pump *pump, const char *from, size_t len)
+{
+	return pump->sparse ? ivp_holes_write(&pump->holes, from, len) : write(pump->fd, from, len);
+}
+
 /* A write that blocks is woken by a signal, and what else happens meanwhile does not concern it. */
 static int write_all(struct pump *pump, const char *from, size_t len, struct ivp_error *err)
 {
 	while (len) {
-		ssize_t put = write(pump->fd, from, len);
+		ssize_t put = write_some(pump, from, len);
 		int ret = 0;
 
-		if (put < 0 && errno == EPIPE)
+		if (put >= 0) {
+			from += put;
+			len -= (size_t)put;
+			continue;
+		}
+		if (errno == EPIPE)
 			pump->closed = true;
-		if (put < 0 && errno == EINTR && cancelled(pump))
-			return interrupted(err);
-		if (put < 0 && errno != EINTR && errno != EAGAIN)
-			return failed(pump, err);
-		if (put < 0 && errno == EAGAIN)
+		if (errno == EINTR)
+			ret = stopped(pump, err);
+		else if (errno == EAGAIN)
 			ret = await(pump, POLLOUT, err);
+		else
+			ret = failed(pump, err);
 		if (ret)
 			return ret;
-		if (put < 0)
-			continue;
-		from += put;
-		len -= (size_t)put;
 	}
 	return 0;
 }
@@ -216,6 +265,7 @@ static ssize_t recv_in_place(struct pump *pump, struct ivp_error *err)
 		return ret;
 	if (!len)
 		return ivp_lane_read(pump->lane, NULL, 0, err);
+	len = ivp_rate_piece(&pump->rate, len);
 	ret = write_all(pump, span, len, err);
 	if (!ret)
 		ret = ivp_lane_consume(pump->lane, len, err);
@@ -224,7 +274,7 @@ static ssize_t recv_in_place(struct pump *pump, struct ivp_error *err)
 
 static ssize_t recv_copied(struct pump *pump, void *buffer, struct ivp_error *err)
 {
-	ssize_t got = ivp_lane_read(pump->lane, buffer, PIECE, err);
+	ssize_t got = ivp_lane_read(pump->lane, buffer, ivp_rate_piece(&pump->rate, PIECE), err);
 	int ret = got > 0 ? write_all(pump, buffer, (size_t)got, err) : 0;
 
 	return ret ? ret : got;
@@ -244,19 +294,32 @@ static ssize_t recv_piece(struct pump *pump, void *buffer, struct ivp_error *err
 	}
 }
 
+/* A sender that has nobody to send to goes on receiving, perhaps; any other failure ends the lane. */
+static void refuse_more(struct pump *pump, int ret, const struct ivp_error *err)
+{
+	if (pump->closed)
+		ivp_lane_verdict(pump->lane, IVP_VERDICT_CLOSED);
+	else
+		give_up(pump, ret, err, IVP_VERDICT_WRITE);
+}
+
 int ivp_pump_recv(struct pump *pump, struct ivp_error *err)
 {
 	void *buffer = pump->digest ? malloc(PIECE) : NULL;
 	ssize_t got;
-	int ret;
+	int ret = 0;
 
 	if (pump->digest && !buffer)
 		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
-	while ((got = recv_piece(pump, buffer, err)) > 0 && !cancelled(pump))
-		moved(pump, (size_t)got);
-	ret = got > 0 ? interrupted(err) : (int)got;
+	pump->holes = (struct ivp_holes){.fd = pump->fd};
+	do {
+		got = recv_piece(pump, buffer, err);
+		ret = got > 0 ? moved(pump, (size_t)got, false, err) : (int)got;
+	} while (got > 0 && !ret);
+	if (!ret && pump->sparse && ivp_holes_end(&pump->holes))
+		ret = failed(pump, err);
 	if (ret)
-		give_up(pump, ret, err, pump->closed ? IVP_VERDICT_CLOSED : IVP_VERDICT_WRITE);
+		refuse_more(pump, ret, err);
 	free(buffer);
 	return ret;
 }

@@ -3,7 +3,11 @@
 #ifndef IVP_PUMP_H
 #define IVP_PUMP_H
 
+#include <stdatomic.h>
+
+#include "holes.h"
 #include "ivpipe.h"
+#include "rate.h"
 
 struct pump {
 	struct ivp_lane *lane;
@@ -11,10 +15,14 @@ struct pump {
 	bool digest;                         /* copy through a private buffer and digest it; else straight to and fro */
 	const char *name;                    /* of the descriptor, for messages */
 	const volatile sig_atomic_t *cancel; /* non-zero: stop, -EINTR */
+	_Atomic(int) *other;                 /* non-zero: the other direction has failed: stop, -ECANCELED; or NULL */
+	struct ivp_rate rate;
+	bool sparse;                                 /* receiving into an empty regular file: leave holes for zeros */
 	void (*progress)(void *arg, uint64_t bytes); /* after each piece, the total so far; or NULL */
 	void *progress_arg;
 	uint64_t bytes; /* out: moved so far, valid after an error too */
-	bool closed;    /* out: receiving, the descriptor's reader went away (EPIPE) */
+	bool closed; /* out: nobody wants the rest: the descriptor's reader went away (EPIPE), or sending, the receiver's did */
+	struct ivp_holes holes;
 };
 
 /* Read fd to its end into the lane, say the end, and wait until the receiver has confirmed it. The peer has been told why
@@ -22,7 +30,7 @@ struct pump {
 int ivp_pump_send(struct pump *pump, struct ivp_error *err);
 
 /* Write what comes to fd until the sender's end record held. The verdict OK is left to the caller, who may have a file to
- * rename first; any other was told. */
+ * rename first; any other was told, and so was that nobody wants the rest. */
 int ivp_pump_recv(struct pump *pump, struct ivp_error *err);
 
 #endif

@@ -57,4 +57,26 @@ finish recv
 check 'control characters of a peer do not reach the terminal' \
 	test "$(tr -d '\n' <"$work/recv.err" | tr -d ' -~' | wc -c)" = 0
 check 'and make no line of their own' test "$(grep -c '^ivpipe: recv: stream a' "$work/recv.err")" = 1
+
+# Never faster than it is told to be; how much slower is the machine's business.
+limited() {
+	local began options
+	began=$(now_ms)
+	read -ra options <<<"$1"
+	start recv "$IVPIPE" recv -r "$region" -o "$work/target" "${options[@]}"
+	read -ra options <<<"$2"
+	run send "$IVPIPE" send -r "$region" "${options[@]}" "$work/data"
+	finish recv
+	[ "$code" = 0 ] && cmp "$work/data" "$work/target" && [ $(($(now_ms) - began)) -ge 800 ]
+}
+check 'a sender of 1 MB/s takes a second' limited '' '--rate-limit 1MB'
+check 'so does a receiver' limited '--rate-limit 1MB' ''
+check 'without a digest, too' limited '--no-checksum --rate-limit 1MB' '--no-checksum'
+check 'no rate' complains 2 'bytes a second' "$IVPIPE" send -r "$region" --rate-limit 0 "$work/data"
+start recv "$IVPIPE" recv -r "$region" -o "$work/target"
+start send "$IVPIPE" send -r "$region" --rate-limit 1 -v "$work/data"
+await send connected
+kill -TERM "${pids[send]}"
+check 'a slow one can be told to stop' ends send 143
+check 'and the other end hears of it' ends recv 8
 done_testing

@@ -64,6 +64,30 @@ cat "$work/fifo" >"$work/from-fifo" &
 carry -o "$work/fifo"
 check 'so is a fifo' cmp "$work/data" "$work/from-fifo"
 
+# Two bytes in a megabyte of nothing.
+truncate -s 1M "$work/holes"
+printf 'x' | dd of="$work/holes" bs=1 seek=500000 conv=notrunc 2>/dev/null
+printf 'y' | dd of="$work/holes" bs=1 seek=900000 conv=notrunc 2>/dev/null
+sparse() {
+	start recv "$IVPIPE" recv -r "$region" "$@"
+	run send "$IVPIPE" send -r "$region" "$work/holes"
+	finish recv
+}
+sparse -o "$work/full"
+check 'zeros are written' test "$(du -k "$work/full" | cut -f 1)" -ge 1024
+sparse --sparse -o "$work/sparse"
+check '--sparse: the same bytes' cmp "$work/holes" "$work/sparse"
+check 'in less room' test "$(du -k "$work/sparse" | cut -f 1)" -le 64
+sparse --sparse --no-checksum -o "$work/sparse"
+check 'without a digest' cmp "$work/holes" "$work/sparse"
+sparse --sparse
+check 'standard output gets all of it' cmp "$work/holes" "$work/recv.out"
+mkfifo "$work/sparse-fifo"
+cat "$work/sparse-fifo" >"$work/from-fifo" &
+sparse --sparse -o "$work/sparse-fifo"
+wait $!
+check 'so does what can have no holes' cmp "$work/holes" "$work/from-fifo"
+
 carry -o "$work/in/%n"
 check '%n is the sender'\''s name' cmp "$work/data" "$work/in/data"
 carry -o "$work/in/%n"

@@ -32,6 +32,9 @@ class InGuest:
 
     def check_asleep(self, t, what):
         t.matches(self.asleep(), f'^16 0x[0-9a-f]+ {WAIT} ', f'{what}: sleeps in the driver')
+        self.check_quiet(t, what)
+
+    def check_quiet(self, t, what):
         began = now = self.wake_ups()
         while now[1] - began[1] < BEATS:
             now = self.wake_ups()
