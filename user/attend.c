@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "attend.h"
@@ -26,6 +27,7 @@ struct ivp_attend {
 	char *spec;
 	struct ivp_endpoint endpoint;
 	int fd;     /* listens; -1: there is one connection at a time, which we open */
+	int epoll;  /* of fd and all calls, for loops; -1: nobody asked for it */
 	bool spent; /* that is used up, and there is no other after it */
 	struct call calls[CALLS_MAX];
 };
@@ -38,7 +40,7 @@ int ivp_attend_open(struct ivp_attend **out, const struct ivp_answering *answeri
 	if (!attend)
 		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
 	attend->answering = answering;
-	attend->fd = -1;
+	attend->fd = attend->epoll = -1;
 	attend->spec = strdup(answering->options.control);
 	ret = attend->spec ? ivp_endpoint_parse(&attend->endpoint, attend->spec, err)
 			   : ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
@@ -69,6 +71,8 @@ void ivp_attend_close(struct ivp_attend *attend)
 		close(attend->fd);
 		ivp_endpoint_forget(&attend->endpoint);
 	}
+	if (attend->epoll >= 0)
+		close(attend->epoll);
 	free(attend->spec);
 	free(attend);
 }
@@ -125,8 +129,9 @@ static int take_call(struct ivp_attend *attend, struct ivp_error *err)
 }
 
 /* Until somebody connects, or says something, or it is time to look elsewhere. */
-static int wait_for_calls(struct ivp_attend *attend, struct ivp_error *err)
+static int wait_for_calls(struct ivp_attend *attend, int64_t deadline, struct ivp_error *err)
 {
+	int64_t left = deadline - ivp_now();
 	struct pollfd fds[CALLS_MAX + 1];
 	nfds_t count = 0;
 	int ret;
@@ -137,7 +142,7 @@ static int wait_for_calls(struct ivp_attend *attend, struct ivp_error *err)
 				(struct pollfd){.fd = ivp_control_fd(attend->calls[i].control), .events = POLLIN};
 	if (attend->fd >= 0 && free_call(attend))
 		fds[count++] = (struct pollfd){.fd = attend->fd, .events = POLLIN};
-	ret = poll(fds, count, LOOK_MS);
+	ret = poll(fds, count, left > LOOK_MS ? LOOK_MS : left > 0 ? (int)left : 0);
 	if (ret < 0 && errno != EINTR)
 		return ivp_fail(err, IVP_FAIL_GENERAL, -errno, "poll: %s", strerror(errno));
 	if (ret > 0 && attend->fd >= 0 && fds[count - 1].fd == attend->fd && fds[count - 1].revents)
@@ -176,37 +181,74 @@ static int hear_calls(struct ivp_attend *attend, struct ivp_lane **lane, struct 
 	return ret;
 }
 
-static int check(struct ivp_attend *attend, int64_t deadline, struct ivp_error *err)
+static int check(const struct ivp_attend *attend, struct ivp_error *err)
 {
-	struct ivp_region *region = attend->answering->region;
-	int ret = ivp_region_check(region, err);
+	int ret = ivp_region_check(attend->answering->region, err);
 
-	if (ret)
-		return ret;
-	if (ivp_region_cancelled(region))
-		return ivp_fail(err, IVP_FAIL_GENERAL, -EINTR, "interrupted");
-	if (ivp_now() >= deadline)
-		return ivp_fail(err, IVP_FAIL_NO_PEER, -ETIMEDOUT, "%s: no client came for service '%s' on %.200s",
-				region->address.path, (const char *)attend->answering->service, attend->spec);
-	return 0;
+	if (!ret && ivp_region_cancelled(attend->answering->region))
+		ret = ivp_fail(err, IVP_FAIL_GENERAL, -EINTR, "interrupted");
+	return ret;
 }
 
+static int nobody(const struct ivp_attend *attend, struct ivp_error *err)
+{
+	return ivp_fail(err, IVP_FAIL_NO_PEER, -ETIMEDOUT, "%s: no client came for service '%s' on %.200s",
+			attend->answering->region->address.path, (const char *)attend->answering->service,
+			attend->spec);
+}
+
+/* Whoever does not wait gets one look. */
 int ivp_attend_accept(struct ivp_attend *attend, struct ivp_lane **lane, struct ivp_error *err)
 {
 	int64_t deadline = ivp_deadline(attend->answering->options.wait_ms);
 	int ret;
 
 	for (;;) {
-		ret = check(attend, deadline, err);
+		ret = check(attend, err);
 		if (!ret && attend->fd < 0 && !has_calls(attend))
 			ret = open_connection(attend, deadline, err);
 		if (!ret)
-			ret = wait_for_calls(attend, err);
+			ret = wait_for_calls(attend, deadline, err);
 		if (!ret)
 			ret = hear_calls(attend, lane, err);
-		else if (ret == -EAGAIN)
-			continue;
 		if (ret != -EAGAIN)
 			return ret;
+		if (ivp_now() >= deadline)
+			return nobody(attend, err);
 	}
+}
+
+int ivp_attend_fd(struct ivp_attend *attend, struct ivp_error *err)
+{
+	if (attend->fd < 0)
+		return ivp_fail(err, IVP_FAIL_USAGE, -EOPNOTSUPP,
+				"control connection %.200s: nobody announces itself there", attend->spec);
+	if (attend->epoll < 0)
+		attend->epoll = epoll_create1(EPOLL_CLOEXEC);
+	return attend->epoll < 0 ? ivp_fail(err, IVP_FAIL_GENERAL, -errno, "epoll: %s", strerror(errno))
+				 : attend->epoll;
+}
+
+static int attend_to(struct ivp_attend *attend, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	return epoll_ctl(attend->epoll, EPOLL_CTL_ADD, fd, &event) && errno != EEXIST ? -errno : 0;
+}
+
+int ivp_attend_arm(struct ivp_attend *attend, struct ivp_error *err)
+{
+	struct epoll_event event;
+	int ret = ivp_attend_fd(attend, err);
+
+	if (ret < 0)
+		return ret;
+	/* Those that were closed have gone by themselves. */
+	ret = attend_to(attend, attend->fd);
+	for (size_t i = 0; i < CALLS_MAX && !ret; i++)
+		if (attend->calls[i].control)
+			ret = attend_to(attend, ivp_control_fd(attend->calls[i].control));
+	if (ret)
+		return ivp_fail(err, IVP_FAIL_GENERAL, ret, "epoll: %s", strerror(-ret));
+	return epoll_wait(attend->epoll, &event, 1, 0) > 0;
 }

@@ -4,8 +4,10 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -23,6 +25,7 @@ struct ivp_control {
 	pthread_cond_t kicked;
 	bool watched; /* a thread of ours waits for the descriptor, and the others for that one */
 	u32 kicks;    /* how often it came back */
+	int nudge;    /* an eventfd that it waits for, too */
 };
 
 int ivp_control_new(struct ivp_control **out, const struct ivp_ends *ends, struct ivp_error *err)
@@ -30,10 +33,15 @@ int ivp_control_new(struct ivp_control **out, const struct ivp_ends *ends, struc
 	struct ivp_control *control = calloc(1, sizeof(*control));
 	pthread_condattr_t attr;
 
-	if (!control) {
+	if (control)
+		control->nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!control || control->nudge < 0) {
+		int number = control ? -errno : -ENOMEM;
+
 		if (!ends->borrowed)
 			close(ends->in);
-		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
+		free(control);
+		return ivp_fail(err, IVP_FAIL_GENERAL, number, "control connection: %s", strerror(-number));
 	}
 	control->ends = *ends;
 	pthread_mutex_init(&control->lock, NULL);
@@ -77,6 +85,7 @@ void ivp_control_close(struct ivp_control *control)
 			 SHUT_RDWR); /* others may have it open as well, but nobody uses it after us */
 	if (control->ends.child)
 		await_child(control->ends.child);
+	close(control->nudge);
 	pthread_cond_destroy(&control->kicked);
 	pthread_mutex_destroy(&control->lock);
 	free(control);
@@ -216,6 +225,21 @@ static void follow(struct ivp_control *control, int64_t ms)
 			return;
 }
 
+/* For those who leave it to this thread, too. */
+static void watch(struct ivp_control *control, int64_t ms)
+{
+	struct pollfd fds[] = {{.fd = control->ends.in, .events = POLLIN | POLLRDHUP},
+			       {.fd = control->nudge, .events = POLLIN}};
+	uint64_t count;
+
+	if (poll(fds, 2, ms > INT32_MAX ? INT32_MAX : ms > 0 ? (int)ms : 0) <= 0)
+		return;
+	if (fds[0].revents & POLLIN)
+		take_kicks(control);
+	if (fds[1].revents && read(control->nudge, &count, sizeof(count)) < 0)
+		return;
+}
+
 void ivp_control_sleep(struct ivp_control *control, int64_t ms)
 {
 	pthread_mutex_lock(&control->lock);
@@ -226,14 +250,22 @@ void ivp_control_sleep(struct ivp_control *control, int64_t ms)
 	}
 	control->watched = true;
 	pthread_mutex_unlock(&control->lock);
-	if (wait_for(control->ends.in, POLLIN | POLLRDHUP, ms) & POLLIN)
-		take_kicks(control);
+	watch(control, ms);
 	pthread_mutex_lock(&control->lock);
 	control->watched = false;
 	control->kicks++;
 	/* Also when nothing came: somebody else has to watch now. */
 	pthread_cond_broadcast(&control->kicked);
 	pthread_mutex_unlock(&control->lock);
+}
+
+void ivp_control_nudge(struct ivp_control *control)
+{
+	uint64_t one = 1;
+
+	/* It can only fail for having been set often enough. */
+	if (write(control->nudge, &one, sizeof(one)) < 0)
+		return;
 }
 
 int ivp_control_fd(const struct ivp_control *control)

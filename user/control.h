@@ -36,6 +36,9 @@ void ivp_control_kick(struct ivp_control *control);
 /* Until the other end kicks, or is gone, or ms have passed. Several threads may: a kick wakes all of them. */
 void ivp_control_sleep(struct ivp_control *control, int64_t ms);
 
+/* End the sleeps of all our threads. */
+void ivp_control_nudge(struct ivp_control *control);
+
 /* Has the other end gone? Does not wait. */
 bool ivp_control_ended(struct ivp_control *control);
 

@@ -196,6 +196,12 @@ int ivp_listen(struct ivp_listener **listener, struct ivp_region *region, const 
 int ivp_accept(struct ivp_lane **lane, struct ivp_listener *listener, struct ivp_error *err);
 void ivp_listener_close(struct ivp_listener *listener);
 
+/* As ivp_lane_fd() and ivp_lane_arm(): for loops that wait for descriptors, 1: somebody is there to be accepted. A listener of theirs
+ * has wait_ms 0, so that accepting does not wait for clients; it still waits, up to timeout_ms, for each answer of the one it has.
+ * -EOPNOTSUPP: a control connection of a kind that cannot announce anybody (serial:, fd:, exec:). */
+int ivp_listener_fd(struct ivp_listener *listener, struct ivp_error *err);
+int ivp_listener_arm(struct ivp_listener *listener, struct ivp_error *err);
+
 /* What the hello said. file has no control characters; size is -1 if unknown. Valid while the lane is open. */
 const char *ivp_lane_file(const struct ivp_lane *lane);
 int64_t ivp_lane_size(const struct ivp_lane *lane);
@@ -213,6 +219,18 @@ enum {
 /* Sleep until one of `what` holds. 0; -ETIMEDOUT; -EINTR (cancelled); -EPIPE peer gone or receiver closed; -ESTALE the
  * session was taken over or the region is gone; -EPROTO. timeout_ms 0 only looks. */
 int ivp_lane_wait(struct ivp_lane *lane, unsigned int what, int64_t timeout_ms, struct ivp_error *err);
+
+/*
+ * For loops that wait for descriptors (epoll, glib, libuv). The descriptor is the lane's: wait for it to be readable, and do not
+ * read it. Arm: 1: one of `what` holds already, or never will: call what you would; 0: it does not, and the descriptor becomes
+ * readable as soon as it may. Then arm again, or just call. It costs a thread, from the first call on.
+ *
+ *	while (ivp_lane_arm(lane, IVP_WAIT_DATA, &err) > 0)
+ *		use(ivp_lane_read(lane, bytes, sizeof(bytes), &err));
+ *	... epoll_wait() ...
+ */
+int ivp_lane_fd(struct ivp_lane *lane, struct ivp_error *err);
+int ivp_lane_arm(struct ivp_lane *lane, unsigned int what, struct ivp_error *err);
 
 /* Is the peer still there, for what the caller is about to do (IVP_WAIT_)? Cheap enough to call four times a second while the
  * caller waits elsewhere. Errors as above. */
@@ -233,6 +251,30 @@ int ivp_lane_consume(struct ivp_lane *lane, size_t len, struct ivp_error *err);
  * when length and digest were right; -EBADMSG when they were not. Both: -EAGAIN, and at most one piece at a time. */
 ptrdiff_t ivp_lane_write(struct ivp_lane *lane, const void *bytes, size_t len, struct ivp_error *err);
 ptrdiff_t ivp_lane_read(struct ivp_lane *lane, void *bytes, size_t len, struct ivp_error *err);
+
+/* The same, waiting. Write: until everything is in the ring, or timeout_ms have passed; len, or fewer bytes when the time was over in
+ * the middle. Read: until there is at least one byte; 0 at the end. -ETIMEDOUT when not a byte was moved in time. Both return when
+ * the lane fails, with an error, although some bytes of this call may have been moved. */
+ptrdiff_t ivp_lane_write_all(struct ivp_lane *lane, const void *bytes, size_t len, int64_t timeout_ms,
+			     struct ivp_error *err);
+ptrdiff_t ivp_lane_read_some(struct ivp_lane *lane, void *bytes, size_t len, int64_t timeout_ms, struct ivp_error *err);
+
+/*
+ * Messages: what one call sends, one call receives, whole. A message has at least one byte (-EINVAL), and may be larger than the
+ * ring. A lane carries bytes or messages; what its peer wrote as bytes comes as messages that end anywhere.
+ *
+ * Send: 0; -ETIMEDOUT when it could not be begun in time: once begun it is sent to its end, as long as the peer lives. Receive:
+ * the length; 0 at the end; -ETIMEDOUT when none began in time; -EMSGSIZE: it was longer than len, and the rest of it is gone.
+ * After ivp_lane_message_peek() they can be taken piece by piece without a copy: *more says that the next piece belongs to the
+ * same message.
+ */
+int ivp_lane_send_message(struct ivp_lane *lane, const void *bytes, size_t len, int64_t timeout_ms,
+			  struct ivp_error *err);
+ptrdiff_t ivp_lane_recv_message(struct ivp_lane *lane, void *bytes, size_t len, int64_t timeout_ms,
+				struct ivp_error *err);
+/* As ivp_lane_peek(), and ivp_lane_commit(). */
+int ivp_lane_message_peek(struct ivp_lane *lane, const void **span, size_t *len, bool *more, struct ivp_error *err);
+int ivp_lane_message_commit(struct ivp_lane *lane, size_t len, bool more, struct ivp_error *err);
 
 /* Leave the digest out of what this end sends: call it before the first byte. Length is checked all the same. */
 void ivp_lane_no_digest(struct ivp_lane *lane);

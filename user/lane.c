@@ -253,6 +253,7 @@ void ivp_lane_close(struct ivp_lane *lane)
 {
 	if (!lane)
 		return;
+	ivp_loop_free(lane);
 	ivp_beat_remove(lane->region->beat, &lane->mine->beat);
 	leave(lane);
 	ivp_region_unmirror(lane->tx_mirror, lane->region->sb.ring_size);

@@ -12,6 +12,7 @@
 #include "word.h"
 
 struct ivp_digest_state; /* of stream.c */
+struct ivp_loop;         /* of loop.c */
 
 /*
  * One thread may send while another receives, hence the lock: what both need, and touch seldom. The busy path takes none:
@@ -50,7 +51,8 @@ struct ivp_lane {
 	/* stream.c */
 	struct ivp_digest_state *digest;
 	u64 sent, received;
-	_Atomic(bool) ended; /* we sent an end record */
+	_Atomic(bool) ended;   /* we sent an end record */
+	struct ivp_loop *loop; /* NULL until its descriptor was asked for */
 };
 
 /* The byte of an end's lock. */
@@ -112,6 +114,17 @@ bool ivp_lane_still_says(const struct ivp_lane *lane, enum ivp_state state);
 
 /* Clean up ends that processes of our side left behind: their lock is free, so they are dead. */
 void ivp_lane_sweep(struct ivp_region *region);
+
+/* ivp_lane_write() for bytes; for a message, what is left of it: all of that, or a part that says so. */
+ptrdiff_t ivp_stream_write(struct ivp_lane *lane, const void *bytes, size_t len, bool message, struct ivp_error *err);
+/* ivp_lane_read(), which tells whether more of the same message follows. bytes NULL: lose what there is. */
+ptrdiff_t ivp_stream_read(struct ivp_lane *lane, void *bytes, size_t len, bool *more, struct ivp_error *err);
+
+/* Is there, without waiting, what one would wait for, or a reason why there never will be? For who uses that direction. */
+bool ivp_stream_ready(struct ivp_lane *lane, unsigned int what);
+
+/* loop.c's part of a lane. */
+void ivp_loop_free(struct ivp_lane *lane);
 
 /* stream.c's part of a lane. 0 or -ENOMEM with *err filled. */
 int ivp_stream_new(struct ivp_lane *lane, struct ivp_error *err);

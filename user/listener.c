@@ -10,6 +10,7 @@
 #include "error.h"
 #include "listener.h"
 #include "locks.h"
+#include "watch.h"
 
 /* A hello whose knock was lost is found by a scan of all lanes. */
 #define SCAN_MS 1000
@@ -25,6 +26,13 @@ struct ivp_listener {
 	int fd;    /* holds the slot's lock */
 	u32 knock; /* the accept word that was last seen */
 	int64_t scanned;
+	/* for loops */
+	struct ivp_watch *watch;
+	u32 armed_knock; /* the accept word when it was armed; under the watch's lock */
+	bool anew;       /* and it was just now; the same */
+	u32 own_knock;   /* from here on the watch's thread's: the same word */
+	int64_t looked;  /* at all lanes */
+	struct ivp_doze doze;
 	u64 handled[IVP_LANES_MAX]; /* epochs of hellos that had their answer */
 };
 
@@ -152,6 +160,7 @@ void ivp_listener_close(struct ivp_listener *listener)
 {
 	if (!listener)
 		return;
+	ivp_watch_close(listener->watch);
 	if (listener->slot) {
 		ivp_beat_remove(listener->region->beat, &listener->slot->beat);
 		if (ivp_load64(&listener->slot->id) == listener->answering.id)
@@ -228,7 +237,7 @@ static int check_listener(struct ivp_listener *listener, int64_t deadline, struc
 }
 
 /* Processes on this kernel wake us, where there is a way; others we, or the driver, have to look for. */
-static void rest(struct ivp_listener *listener, struct ivp_doze *doze, int64_t deadline)
+static void rest(struct ivp_listener *listener, u32 knock, struct ivp_doze *doze, int64_t deadline)
 {
 	enum ivp_way way = ivp_word_way(listener->region, true);
 	int64_t ms = way == IVP_WAY_FUTEX ? LOOK_US / 1000 : IVP_BEAT_MS, left = deadline - ivp_now();
@@ -236,7 +245,7 @@ static void rest(struct ivp_listener *listener, struct ivp_doze *doze, int64_t d
 	if (way == IVP_WAY_POLL)
 		ivp_doze(doze);
 	else if (!ivp_doze_spin(doze) && left > 0)
-		ivp_word_sleep(listener->region, &listener->slot->accept, listener->knock, doze, ms < left ? ms : left);
+		ivp_word_sleep(listener->region, &listener->slot->accept, knock, doze, ms < left ? ms : left);
 }
 
 static int accept_one(struct ivp_lane **lane, struct ivp_listener *listener, struct ivp_error *err)
@@ -262,7 +271,7 @@ static int accept_one(struct ivp_lane **lane, struct ivp_listener *listener, str
 		if (more)
 			ivp_doze(&doze);
 		else
-			rest(listener, &doze, deadline);
+			rest(listener, listener->knock, &doze, deadline);
 	}
 }
 
@@ -273,8 +282,89 @@ int ivp_accept(struct ivp_lane **lane, struct ivp_listener *listener, struct ivp
 
 	if (listener->attend)
 		return ivp_attend_accept(listener->attend, lane, err);
+	if (listener->watch)
+		ivp_watch_disarm(listener->watch);
 	ivp_store32_release(&listener->slot->busy, 0);
 	ret = accept_one(lane, listener, err);
 	ivp_store32_release(&listener->slot->busy, 1);
 	return ret;
+}
+
+/* ---- for loops ---- */
+
+static bool due(void *arg)
+{
+	struct ivp_listener *listener = arg;
+	struct ivp_heard hello;
+	int64_t now = ivp_now();
+	u32 index;
+
+	if (listener->anew) {
+		listener->own_knock = listener->armed_knock;
+		listener->looked = now;
+		listener->doze = (struct ivp_doze){.longest_us = LOOK_US};
+		listener->anew = false;
+	}
+	if (ivp_load32_acquire(&listener->slot->accept) != listener->own_knock ||
+	    check_listener(listener, INT64_MAX, NULL))
+		return true;
+	if (now - listener->looked < SCAN_MS)
+		return false;
+	listener->looked = now;
+	return find_hello(listener, &index, &hello);
+}
+
+static void sleep_a_little(void *arg)
+{
+	struct ivp_listener *listener = arg;
+
+	rest(listener, listener->own_knock, &listener->doze, ivp_deadline(SCAN_MS));
+}
+
+static void wake(void *arg)
+{
+	struct ivp_listener *listener = arg;
+
+	ivp_word_wake(listener->region, &listener->slot->accept);
+}
+
+int ivp_listener_fd(struct ivp_listener *listener, struct ivp_error *err)
+{
+	static const struct ivp_watch_calls calls = {.due = due, .sleep = sleep_a_little, .wake = wake};
+	int ret = 0;
+
+	if (listener->attend)
+		return ivp_attend_fd(listener->attend, err);
+	if (!listener->watch)
+		ret = ivp_watch_open(&listener->watch, &calls, listener);
+	return ret ? ivp_fail(err, IVP_FAIL_GENERAL, ret, "no descriptor to wait for: %s", strerror(-ret))
+		   : ivp_watch_fd(listener->watch);
+}
+
+static void begin(void *arg)
+{
+	struct ivp_listener *listener = arg;
+
+	listener->armed_knock = ivp_load32_acquire(&listener->slot->accept);
+	listener->anew = true;
+}
+
+/* A client that finds us busy would wait for nothing: whoever waits in a loop has time. */
+int ivp_listener_arm(struct ivp_listener *listener, struct ivp_error *err)
+{
+	struct ivp_heard hello;
+	u32 index;
+	int ret;
+
+	if (listener->attend)
+		return ivp_attend_arm(listener->attend, err);
+	ret = ivp_listener_fd(listener, err);
+	if (ret < 0)
+		return ret;
+	ivp_store32_release(&listener->slot->busy, 0);
+	ivp_watch_arm(listener->watch, begin);
+	if (!find_hello(listener, &index, &hello) && !check_listener(listener, INT64_MAX, NULL))
+		return 0;
+	ivp_watch_fire(listener->watch);
+	return 1;
 }

@@ -122,7 +122,7 @@ static int look_once(struct ivp_lane *lane, unsigned int what, struct ivp_error 
 	return what & IVP_WAIT_ROOM && has_room(lane);
 }
 
-static bool ready(struct ivp_lane *lane, unsigned int what)
+bool ivp_stream_ready(struct ivp_lane *lane, unsigned int what)
 {
 	return look_once(lane, what, NULL) != 0;
 }
@@ -155,7 +155,7 @@ int ivp_lane_wait(struct ivp_lane *lane, unsigned int what, int64_t timeout_ms, 
 		ret = ivp_lane_alive(lane, err);
 		if (ret)
 			return last_word(lane, what, ret, err);
-		ivp_lane_sleep(lane, &doze, deadline, ready, what);
+		ivp_lane_sleep(lane, &doze, deadline, ivp_stream_ready, what);
 	}
 	return ret < 0 ? ret : 0;
 }
@@ -191,18 +191,23 @@ int ivp_lane_reserve(struct ivp_lane *lane, void **span, size_t *len, struct ivp
 	return ret;
 }
 
-int ivp_lane_commit(struct ivp_lane *lane, size_t len, struct ivp_error *err)
+int ivp_lane_message_commit(struct ivp_lane *lane, size_t len, bool more, struct ivp_error *err)
 {
 	if (lane->region->lost)
 		return ivp_region_check(lane->region, err);
-	if (ivp_ring_commit(&lane->tx, IVP_RECORD_DATA, len))
+	if (ivp_ring_commit(&lane->tx, more ? IVP_RECORD_PART : IVP_RECORD_DATA, len))
 		return broken(lane, err);
 	lane->sent += len;
 	ivp_lane_kick(lane);
 	return 0;
 }
 
-int ivp_lane_peek(struct ivp_lane *lane, const void **span, size_t *len, struct ivp_error *err)
+int ivp_lane_commit(struct ivp_lane *lane, size_t len, struct ivp_error *err)
+{
+	return ivp_lane_message_commit(lane, len, false, err);
+}
+
+int ivp_lane_message_peek(struct ivp_lane *lane, const void **span, size_t *len, bool *more, struct ivp_error *err)
 {
 	const u8 __shm *at;
 	u64 there;
@@ -214,8 +219,17 @@ int ivp_lane_peek(struct ivp_lane *lane, const void **span, size_t *len, struct 
 	if (!ret) {
 		*span = ivp_plain(at);
 		*len = type == IVP_RECORD_END ? 0 : there;
+		/* Or the record goes on at the ring's other end. */
+		*more = type == IVP_RECORD_PART || there < lane->rx.length - lane->rx.taken;
 	}
 	return ret;
+}
+
+int ivp_lane_peek(struct ivp_lane *lane, const void **span, size_t *len, struct ivp_error *err)
+{
+	bool more;
+
+	return ivp_lane_message_peek(lane, span, len, &more, err);
 }
 
 int ivp_lane_consume(struct ivp_lane *lane, size_t len, struct ivp_error *err)
@@ -223,8 +237,9 @@ int ivp_lane_consume(struct ivp_lane *lane, size_t len, struct ivp_error *err)
 	/* Zero pages may have come in the place of what was read: that is no data. */
 	if (lane->region->lost)
 		return ivp_region_check(lane->region, err);
-	ivp_ring_consume(&lane->rx, len);
-	lane->received += len;
+	/* The end stays at the front. */
+	if (lane->rx.type != IVP_RECORD_END)
+		lane->received += ivp_ring_consume(&lane->rx, len);
 	ivp_lane_kick(lane);
 	return 0;
 }
@@ -234,25 +249,31 @@ void ivp_lane_no_digest(struct ivp_lane *lane)
 	lane->digest->off = true;
 }
 
-ptrdiff_t ivp_lane_write(struct ivp_lane *lane, const void *bytes, size_t len, struct ivp_error *err)
+ptrdiff_t ivp_stream_write(struct ivp_lane *lane, const void *bytes, size_t len, bool message, struct ivp_error *err)
 {
 	struct ivp_digest_state *digest = lane->digest;
+	size_t granted = len;
 	void *span = NULL;
 	int ret;
 
 	if (!len)
 		return 0;
-	ret = ivp_lane_reserve(lane, &span, &len, err);
+	ret = ivp_lane_reserve(lane, &span, &granted, err);
 	if (ret)
 		return ret;
 	/* Digested from the caller's memory: what lies in the ring is anybody's. */
 	if (!digest->off) {
-		ivp_digest_add(&digest->tx, bytes, len);
-		digest->tx_bytes += len;
+		ivp_digest_add(&digest->tx, bytes, granted);
+		digest->tx_bytes += granted;
 	}
-	memcpy(span, bytes, len);
-	ret = ivp_lane_commit(lane, len, err);
-	return ret ? ret : (ptrdiff_t)len;
+	memcpy(span, bytes, granted);
+	ret = ivp_lane_message_commit(lane, granted, message && granted < len, err);
+	return ret ? ret : (ptrdiff_t)granted;
+}
+
+ptrdiff_t ivp_lane_write(struct ivp_lane *lane, const void *bytes, size_t len, struct ivp_error *err)
+{
+	return ivp_stream_write(lane, bytes, len, false, err);
 }
 
 static int damaged(struct ivp_lane *lane, struct ivp_error *err, const char *what)
@@ -280,29 +301,45 @@ static int check_end(struct ivp_lane *lane, struct ivp_digest_state *digest, str
 	return 0;
 }
 
-ptrdiff_t ivp_lane_read(struct ivp_lane *lane, void *bytes, size_t len, struct ivp_error *err)
+ptrdiff_t ivp_stream_read(struct ivp_lane *lane, void *bytes, size_t len, bool *more, struct ivp_error *err)
 {
 	struct ivp_digest_state *digest = lane->digest;
 	const void *span = NULL;
 	size_t there = 0;
 	int ret;
 
-	ret = ivp_lane_peek(lane, &span, &there, err);
+	ret = ivp_lane_message_peek(lane, &span, &there, more, err);
 	if (ret)
 		return ret;
 	if (!there)
 		return check_end(lane, digest, err);
-	if (!len)
-		return ivp_fail(err, IVP_FAIL_USAGE, -EINVAL, "a read of no bytes, where there are some");
-	if (len > there)
-		len = there;
-	memcpy(bytes, span, len);
-	ret = ivp_lane_consume(lane, len, err);
-	if (ret)
-		return ret;
-	ivp_digest_add(&digest->rx, bytes, len);
-	digest->rx_bytes += len;
-	return (ptrdiff_t)len;
+	if (bytes && len < there) {
+		there = len;
+		*more = true;
+	}
+	/* What nobody gets need not be copied to be digested. */
+	if (bytes)
+		memcpy(bytes, span, there);
+	ivp_digest_add(&digest->rx, bytes ? bytes : span, there);
+	digest->rx_bytes += there;
+	ret = ivp_lane_consume(lane, there, err);
+	return ret ? ret : (ptrdiff_t)there;
+}
+
+ptrdiff_t ivp_lane_read(struct ivp_lane *lane, void *bytes, size_t len, struct ivp_error *err)
+{
+	const void *span;
+	size_t there;
+	bool more;
+	int ret;
+
+	if (len)
+		return ivp_stream_read(lane, bytes, len, &more, err);
+	/* The end can be read into no bytes. */
+	ret = ivp_lane_peek(lane, &span, &there, err);
+	if (!ret && there)
+		ret = ivp_fail(err, IVP_FAIL_USAGE, -EINVAL, "a read of no bytes, where there are some");
+	return ret ? ret : check_end(lane, lane->digest, err);
 }
 
 int ivp_lane_end(struct ivp_lane *lane, struct ivp_error *err)

@@ -199,8 +199,9 @@ ivp_assert(sizeof(struct ivp_half) <= IVP_HALF_BYTES);
 
 /* Records in a ring begin at multiples of 8, carry at least one byte, and are padded with zero to a multiple of 8. */
 enum ivp_record_type {
-	IVP_RECORD_DATA = 1,
+	IVP_RECORD_DATA = 1, /* bytes; to who keeps messages apart: the end of one */
 	IVP_RECORD_END = 2,
+	IVP_RECORD_PART = 3, /* bytes of a message that goes on in the next record */
 };
 #define IVP_RECORD_HEADER 8
 #define IVP_PIECE_MAX     65536 /* header and payload of the largest record; never more than a quarter of the ring */

@@ -127,7 +127,7 @@ static int open_record(struct ivp_ring *ring)
 	u64 header = ivp_load64((const u64 __plain __shm *)(ring->data + ring->pos % ring->size));
 	u32 length = (u32)header, type = header >> 32 & 0xff;
 
-	if (header != header_for(ring, type, length) || (type != IVP_RECORD_DATA && type != IVP_RECORD_END))
+	if (header != header_for(ring, type, length) || type < IVP_RECORD_DATA || type > IVP_RECORD_PART)
 		return broken(ring);
 	if (!length || length > ring->piece - IVP_RECORD_HEADER || record_size(length) > available)
 		return broken(ring);
@@ -170,16 +170,17 @@ int ivp_ring_copy(struct ivp_ring *ring, void *bytes, u64 len)
 	return 0;
 }
 
-void ivp_ring_consume(struct ivp_ring *ring, u64 len)
+u64 ivp_ring_consume(struct ivp_ring *ring, u64 len)
 {
-	u32 left = ring->length - ring->taken;
+	u32 left = ring->length - ring->taken, done = len < left ? (u32)len : left;
 
 	if (!ring->type || ring->broken)
-		return;
-	ring->taken += len < left ? (u32)len : left;
+		return 0;
+	ring->taken += done;
 	if (ring->taken < ring->length)
-		return;
+		return done;
 	ring->pos += record_size(ring->length);
 	ring->type = 0;
 	announce_pos(ring);
+	return done;
 }

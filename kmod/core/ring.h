@@ -56,7 +56,10 @@ int ivp_ring_copy(struct ivp_ring *ring, void *bytes, u64 len);
  */
 int ivp_ring_peek(struct ivp_ring *ring, u32 *type, const u8 __shm **span, u64 *len);
 
-/* Receiver: done with len bytes of what was peeked; the record's room is given back with its last byte. */
-void ivp_ring_consume(struct ivp_ring *ring, u64 len);
+/*
+ * Receiver: done with len bytes of the record that was peeked at, or with what is left of it; how many that was. Its room is given
+ * back with its last byte.
+ */
+u64 ivp_ring_consume(struct ivp_ring *ring, u64 len);
 
 #endif

@@ -332,7 +332,7 @@ static const struct header headers[] = {
 	{"length 2^32 - 8", IVP_RECORD_DATA, -8u, 0, EPOCH},
 	{"length 2^32 - 1", IVP_RECORD_DATA, ~0u, 0, EPOCH},
 	{"type 0", 0, 1000, 0, EPOCH},
-	{"type 3", 3, 1000, 0, EPOCH},
+	{"type 4", 4, 1000, 0, EPOCH},
 	{"type 255", 255, 1000, 0, EPOCH},
 	{"another epoch", IVP_RECORD_DATA, 1000, 0, EPOCH + 1},
 	{"epoch 0", IVP_RECORD_DATA, 1000, 0, 0},
