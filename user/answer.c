@@ -152,7 +152,9 @@ static int welcome(const struct ivp_answering *answering, struct ivp_lane *lane,
 	ret = await_client(answering, lane, &heard, &step, err);
 	if (ret)
 		return ret;
-	if (step == IVP_STEP_GONE)
+	/* Who was ready for so short a time that we did not see it has refused nothing. */
+	if (step == IVP_STEP_GONE ||
+	    (step == IVP_STEP_REFUSED && !lane->control && ivp_lane_their_verdict(lane) >= IVP_REASON_DAMAGED))
 		return -EAGAIN;
 	if (step != IVP_STEP_ANSWER)
 		return ivp_fail(err, IVP_FAIL_REFUSED, -ECONNREFUSED, "lane %u: the client refused our welcome: %s",

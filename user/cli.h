@@ -20,8 +20,10 @@ struct ivp_cli {
 	const char *verb_name;
 	const char *region, *service, *output, *name, *control;
 	const char *argument; /* the one operand, or NULL */
-	bool help, quiet, verbose, keep, create, force, json, no_checksum, listen, sparse, wait_given;
-	int progress; /* 1 yes, 0 no, -1 if standard error is a terminal */
+	bool help, quiet, verbose, keep, create, force, json, no_checksum, listen, sparse, wait_given, no_sandbox;
+	bool enclosed; /* this process has shut itself in */
+	int monitor;   /* a worker's way to the process that opens files; -1: this one does */
+	int progress;  /* 1 yes, 0 no, -1 if standard error is a terminal */
 	int side;
 	int64_t wait_ms, timeout_ms, peer_timeout_ms; /* as in struct ivp_lane_options */
 	uint64_t size, lanes, sides;
@@ -44,6 +46,8 @@ int ivp_cli_open(struct ivp_cli *cli, unsigned int flags, struct ivp_region **re
 void ivp_cli_lane_options(const struct ivp_cli *cli, struct ivp_lane_options *options);
 /* True if the region went away while a peer was waited for, and there is time to open its path again; takes a breath. */
 bool ivp_cli_again(const struct ivp_cli *cli, const struct ivp_error *err);
+/* End as by this signal, which nobody catches. */
+void ivp_cli_die_by(int number);
 /* The output's reader has gone: end as a process without a handler would. */
 void ivp_cli_broken_pipe(void) __attribute__((noreturn));
 
@@ -81,6 +85,8 @@ int ivp_output_check(const char *spec, const char *region, struct ivp_error *err
 /* sender: the name that the sender gave; %n in spec. */
 int ivp_output_open(struct ivp_output *output, const char *spec, const char *sender, bool force, struct ivp_error *err);
 int ivp_output_commit(struct ivp_output *output, struct ivp_error *err);
+/* The second half of that, for whoever has no descriptor of it any more. */
+int ivp_output_rename(struct ivp_output *output, struct ivp_error *err);
 /* After a commit too; a temporary file that was not committed is removed. */
 void ivp_output_close(struct ivp_output *output);
 

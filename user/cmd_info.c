@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "cli.h"
+#include "monitor.h"
 #include "error.h"
 #include "handshake.h"
 #include "json.h"
@@ -235,7 +236,9 @@ int ivp_cmd_info(struct ivp_cli *cli)
 		cli->region = cli->argument;
 	if (ivp_cli_open(cli, IVP_OPEN_READ_ONLY, &region, &err))
 		return ivp_cli_failed(cli, &err);
-	ret = take_both(region, &picture, &err);
+	ret = ivp_monitor_enclose(cli, &err);
+	if (!ret)
+		ret = take_both(region, &picture, &err);
 	ivp_region_close(region);
 	if (!ret && cli->json)
 		show_json(cli, &picture);

@@ -10,6 +10,7 @@
 
 #include "cli.h"
 #include "error.h"
+#include "monitor.h"
 #include "pump.h"
 
 /* How often a thread is told to look up from a write that blocks. */
@@ -29,6 +30,7 @@ static struct {
 	_Atomic(int) failed;
 	const struct half *first; /* to fail */
 	bool received;            /* nothing more comes */
+	int nowhere;              /* what standard output becomes then: opened while that is allowed */
 } both = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
 
 /* A direction that nobody wants the rest of leaves the other alone, as with a socket. */
@@ -51,11 +53,7 @@ static int end_output(struct half *half)
 	if (fd < 0 || close(fd))
 		return ivp_fail(&half->err, IVP_FAIL_GENERAL, -errno, "standard output: %s", strerror(errno));
 	/* Whoever reads it sees the end now, though we may go on sending. */
-	fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		dup2(fd, STDOUT_FILENO);
-		close(fd);
-	}
+	dup2(both.nowhere, STDOUT_FILENO);
 	ivp_lane_verdict(half->pump.lane, IVP_VERDICT_OK);
 	return 0;
 }
@@ -176,16 +174,24 @@ static int pipe_once(struct ivp_cli *cli, struct ivp_error *err)
 	if (ret)
 		return ret;
 	ivp_progress_wait("a peer");
-	ret = meet(cli, region, &lane, err);
+	ret = ivp_monitor_enclose(cli, err);
+	if (!ret)
+		ret = meet(cli, region, &lane, err);
 	if (!ret) {
 		ivp_log_detail("%s: connected, lane %u, peer %s", cli->verb_name, ivp_lane_index(lane),
 			       ivp_lane_peer_local(lane) ? "on this machine" : "on another machine");
-		ret = run(cli, lane, err);
+		ret = ivp_monitor_enclose_more(cli, err);
+		if (!ret)
+			ret = ivp_monitor_let_go(cli, err);
+		if (!ret)
+			ret = run(cli, lane, err);
 		ivp_lane_close(lane);
 	} else if (ivp_cli_again(cli, err)) {
 		ret = 1;
 	}
 	ivp_region_close(region);
+	if (ret > 0)
+		ivp_monitor_again(cli);
 	return ret;
 }
 
@@ -194,6 +200,11 @@ int ivp_cmd_pipe(struct ivp_cli *cli)
 	struct ivp_error err = {0};
 	int ret;
 
+	both.nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (both.nowhere < 0) {
+		ivp_fail_path(&err, -errno, "/dev/null", NULL);
+		return ivp_cli_failed(cli, &err);
+	}
 	if (cli->progress < 0)
 		cli->progress = 0; /* what comes is mostly read by somebody at this terminal */
 	ivp_progress_start(cli);

@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "error.h"
+#include "monitor.h"
 #include "pump.h"
 #include "wait.h"
 
@@ -56,10 +57,10 @@ static int pump_into(const struct ivp_cli *cli, struct ivp_lane *lane, struct iv
 }
 
 /* "Received" is said only when the file stands where it belongs. */
-static int take_stream(const struct ivp_cli *cli, struct ivp_lane *lane, struct ivp_error *err)
+static int take_stream(struct ivp_cli *cli, struct ivp_lane *lane, struct ivp_error *err)
 {
 	struct ivp_output output;
-	int ret = ivp_output_open(&output, cli->output, ivp_lane_file(lane), cli->force, err);
+	int ret = ivp_monitor_open_output(cli, &output, ivp_lane_file(lane), err);
 
 	if (ret) {
 		ivp_lane_abort(lane, verdict_of(ret));
@@ -67,13 +68,13 @@ static int take_stream(const struct ivp_cli *cli, struct ivp_lane *lane, struct 
 	}
 	ret = pump_into(cli, lane, &output, err);
 	if (!ret) {
-		ret = ivp_output_commit(&output, err);
+		ret = ivp_monitor_commit_output(cli, &output, err);
 		if (ret)
 			ivp_lane_abort(lane, verdict_of(ret));
 		else
 			ivp_lane_verdict(lane, IVP_VERDICT_OK);
 	}
-	ivp_output_close(&output);
+	ivp_monitor_close_output(cli, &output);
 	return ret;
 }
 
@@ -88,15 +89,28 @@ static enum next judge(struct ivp_cli *cli, int ret, struct ivp_error *err)
 	return NEXT_STREAM;
 }
 
-static enum next serve_one(struct ivp_cli *cli, struct ivp_listener *listener, int *ret, struct ivp_error *err)
+/* The one stream that is wanted has begun: whoever else connects is to look elsewhere, and we need nothing more of that kind. A
+ * listener in the memory stays, and says that it is busy. */
+static int end_listening(struct ivp_cli *cli, struct ivp_listener **listener, struct ivp_error *err)
+{
+	if (cli->keep || !cli->control)
+		return 0;
+	ivp_listener_close(*listener);
+	*listener = NULL;
+	return ivp_monitor_enclose_more(cli, err);
+}
+
+static enum next serve_one(struct ivp_cli *cli, struct ivp_listener **listener, int *ret, struct ivp_error *err)
 {
 	struct ivp_lane *lane;
 
 	ivp_progress_wait("a sender");
-	*ret = ivp_accept(&lane, listener, err);
+	*ret = ivp_accept(&lane, *listener, err);
 	if (!*ret) {
 		describe(cli, lane);
-		*ret = take_stream(cli, lane, err);
+		*ret = end_listening(cli, listener, err);
+		if (!*ret)
+			*ret = take_stream(cli, lane, err);
 		ivp_lane_close(lane);
 		return judge(cli, *ret, err);
 	}
@@ -120,7 +134,7 @@ static enum next serve_region(struct ivp_cli *cli, struct ivp_region *region, in
 	ivp_log_detail("%s: listening for %s on %s (%s), side %u", cli->verb_name,
 		       cli->service ? cli->service : "default", info.path, info.cache, info.side);
 	while (next == NEXT_STREAM)
-		next = serve_one(cli, listener, ret, err);
+		next = serve_one(cli, &listener, ret, err);
 	ivp_listener_close(listener);
 	return next;
 }
@@ -139,8 +153,12 @@ static int serve(struct ivp_cli *cli, struct ivp_error *err)
 			return ret;
 		ivp_region_describe(region, &info);
 		ret = ivp_output_check(cli->output, info.path, err);
+		if (!ret)
+			ret = ivp_monitor_enclose(cli, err);
 		next = ret ? NEXT_DONE : serve_region(cli, region, &ret, err);
 		ivp_region_close(region);
+		if (next == NEXT_REGION)
+			ivp_monitor_again(cli);
 	}
 	return ret;
 }

@@ -8,6 +8,7 @@
 
 #include "cli.h"
 #include "error.h"
+#include "monitor.h"
 #include "pump.h"
 
 struct input {
@@ -122,15 +123,21 @@ static int send_once(struct ivp_cli *cli, const struct input *input, struct ivp_
 	if (ret)
 		return ret;
 	ivp_progress_wait("a receiver");
-	ret = connect_lane(cli, input, region, &lane, err);
+	ret = ivp_monitor_enclose(cli, err);
+	if (!ret)
+		ret = connect_lane(cli, input, region, &lane, err);
 	if (!ret) {
 		describe(cli, region, lane);
-		ret = send_stream(cli, input, lane, err);
+		ret = ivp_monitor_enclose_more(cli, err);
+		if (!ret)
+			ret = send_stream(cli, input, lane, err);
 		ivp_lane_close(lane);
 	} else if (ivp_cli_again(cli, err)) {
 		ret = 1;
 	}
 	ivp_region_close(region);
+	if (ret > 0)
+		ivp_monitor_again(cli);
 	return ret;
 }
 

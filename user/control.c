@@ -9,15 +9,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "control.h"
 #include "error.h"
 #include "wait.h"
-
-#define CHILD_PATIENCE_MS 5000
 
 struct ivp_control {
 	struct ivp_ends ends;
@@ -53,27 +50,6 @@ int ivp_control_new(struct ivp_control **out, const struct ivp_ends *ends, struc
 	return 0;
 }
 
-/* It sees the end of its input; one that goes on nevertheless is told twice. */
-static void await_child(pid_t child)
-{
-	static const int ends[] = {0, SIGTERM, SIGKILL};
-
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		int64_t deadline = ivp_now() + CHILD_PATIENCE_MS;
-		struct ivp_doze doze = {.looks = ~0u / 2, .longest_us = 20000};
-
-		if (ends[i])
-			kill(child, ends[i]);
-		while (ivp_now() < deadline) {
-			pid_t ended = waitpid(child, NULL, WNOHANG);
-
-			if (ended == child || (ended < 0 && errno == ECHILD))
-				return;
-			ivp_doze(&doze);
-		}
-	}
-}
-
 void ivp_control_close(struct ivp_control *control)
 {
 	if (!control)
@@ -84,7 +60,7 @@ void ivp_control_close(struct ivp_control *control)
 		shutdown(control->ends.in,
 			 SHUT_RDWR); /* others may have it open as well, but nobody uses it after us */
 	if (control->ends.child)
-		await_child(control->ends.child);
+		ivp_endpoint_reap(control->ends.child);
 	close(control->nudge);
 	pthread_cond_destroy(&control->kicked);
 	pthread_mutex_destroy(&control->lock);

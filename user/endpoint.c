@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -23,6 +25,9 @@
 #include "wait.h"
 
 extern char **environ;
+
+/* How long a command may go on after the end of its connection, and after being told. */
+#define CHILD_PATIENCE_MS 5000
 
 /* Connections that wait until the listener has time. */
 #define BACKLOG 64
@@ -568,4 +573,47 @@ void ivp_endpoint_forget(const struct ivp_endpoint *endpoint)
 	if (endpoint->kind == IVP_ENDPOINT_UNIX && !stat(endpoint->rest, &st) && st.st_dev == endpoint->device &&
 	    st.st_ino == endpoint->inode)
 		unlink(endpoint->rest);
+}
+
+/* It sees the end of its input; one that goes on nevertheless is told twice. */
+void ivp_endpoint_reap(pid_t child)
+{
+	static const int ends[] = {0, SIGTERM, SIGKILL};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		int64_t deadline = ivp_now() + CHILD_PATIENCE_MS;
+		struct ivp_doze doze = {.looks = ~0u / 2, .longest_us = 20000};
+
+		if (ends[i])
+			kill(child, ends[i]);
+		while (ivp_now() < deadline) {
+			pid_t ended = waitpid(child, NULL, WNOHANG);
+
+			if (ended == child || (ended < 0 && errno == ECHILD))
+				return;
+			ivp_doze(&doze);
+		}
+	}
+}
+
+int ivp_endpoint_resolve(const struct ivp_endpoint *endpoint, char spec[IVP_ENDPOINT_NUMERIC_MAX],
+			 struct ivp_error *err)
+{
+	char host[INET6_ADDRSTRLEN];
+	struct addresses addresses;
+	const void *address;
+	int ret;
+
+	spec[0] = '\0';
+	if (endpoint->kind != IVP_ENDPOINT_TCP || !endpoint->host[0] || !strcmp(endpoint->host, "localhost"))
+		return 0;
+	ret = resolve(endpoint, "", &addresses, err);
+	if (ret)
+		return ret;
+	address = addresses.list[0].ss_family == AF_INET ? (void *)&((struct sockaddr_in *)addresses.list)->sin_addr
+							 : (void *)&((struct sockaddr_in6 *)addresses.list)->sin6_addr;
+	if (!inet_ntop(addresses.list[0].ss_family, address, host, sizeof(host)))
+		return ivp_fail(err, IVP_FAIL_GENERAL, -errno, "control connection: %s: no address", endpoint->host);
+	snprintf(spec, IVP_ENDPOINT_NUMERIC_MAX, "tcp:[%s]:%u", host, endpoint->port);
+	return 0;
 }

@@ -55,6 +55,14 @@ int ivp_endpoint_listen(struct ivp_endpoint *endpoint, struct ivp_error *err);
 int ivp_endpoint_accept(const struct ivp_endpoint *endpoint, int listener, struct ivp_ends *ends,
 			struct ivp_error *err);
 
+/* tcp: with a name, as a spec with its first address; "" where there is no name to look up. */
+#define IVP_ENDPOINT_NUMERIC_MAX 80
+int ivp_endpoint_resolve(const struct ivp_endpoint *endpoint, char spec[IVP_ENDPOINT_NUMERIC_MAX],
+			 struct ivp_error *err);
+
+/* Wait for a command whose connection was closed: it has five seconds, and five more after being told to end. */
+void ivp_endpoint_reap(pid_t child);
+
 /* The listener is closed by the caller; this takes away the name of a unix socket, if it still is the one that was made. */
 void ivp_endpoint_forget(const struct ivp_endpoint *endpoint);
 

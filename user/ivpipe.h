@@ -83,6 +83,9 @@ int ivp_find(struct ivp_found **list, size_t *count, struct ivp_error *err);
 enum {
 	IVP_OPEN_READ_ONLY = 1 << 0, /* look only: never lays out, never locks an end, O_RDONLY suffices */
 	IVP_OPEN_SIGBUS = 1 << 1, /* turn SIGBUS from a region that shrank or was unplugged into an error of the call */
+	/* Open now what a listener and a lane of it will need, for a caller who is about to forbid himself to open files; of more than
+	 * one of each at a time the others fail then. */
+	IVP_OPEN_ENCLOSED = 1 << 2,
 };
 
 #define IVP_SIDE_AUTO (-1)

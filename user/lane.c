@@ -85,7 +85,7 @@ int ivp_lane_take(struct ivp_lane **out, struct ivp_region *region, u32 index, b
 	lane->mine = ivp_region_half(region, index, server);
 	lane->theirs = ivp_region_half(region, index, !server);
 	lane->size = -1;
-	lane->fd = ivp_locks_open(region->address.lock, true);
+	lane->fd = ivp_region_take_lock_file(region);
 	if (lane->fd < 0) {
 		ret = ivp_fail_path(err, lane->fd, region->address.lock, NULL);
 		free(lane);
@@ -99,7 +99,7 @@ int ivp_lane_take(struct ivp_lane **out, struct ivp_region *region, u32 index, b
 		ret = ivp_beat_add(region->beat, &lane->mine->beat);
 	}
 	if (ret) {
-		close(lane->fd);
+		ivp_region_return_lock_file(region, lane->fd, ivp_lane_lock(lane, server));
 		free(lane);
 		return ret == -EAGAIN ? ret
 				      : ivp_fail(err, IVP_FAIL_GENERAL, ret, "lane %u: %s", index, strerror(-ret));
@@ -189,7 +189,7 @@ static void sweep_end(struct ivp_region *region, int fd, u32 index, bool server)
 
 void ivp_lane_sweep(struct ivp_region *region)
 {
-	int fd = ivp_locks_open(region->address.lock, true);
+	int fd = ivp_region_take_lock_file(region);
 
 	if (fd < 0)
 		return;
@@ -198,7 +198,8 @@ void ivp_lane_sweep(struct ivp_region *region)
 		if (ivp_lane_side(&region->sb, index) == region->side)
 			sweep_end(region, fd, index, false);
 	}
-	close(fd);
+	/* Of nothing it holds a lock. */
+	ivp_region_return_lock_file(region, fd, IVP_LOCK_CLIENT(0));
 }
 
 int ivp_lane_options_check(struct ivp_lane_options *options, u8 *service, struct ivp_error *err)
@@ -259,7 +260,7 @@ void ivp_lane_close(struct ivp_lane *lane)
 	ivp_region_unmirror(lane->tx_mirror, lane->region->sb.ring_size);
 	ivp_region_unmirror(lane->rx_mirror, lane->region->sb.ring_size);
 	ivp_stream_free(lane);
-	close(lane->fd);
+	ivp_region_return_lock_file(lane->region, lane->fd, ivp_lane_lock(lane, lane->server));
 	ivp_control_close(lane->control);
 	pthread_mutex_destroy(&lane->lock);
 	free(lane);

@@ -24,6 +24,7 @@ struct ivp_listener {
 	struct ivp_attend *attend; /* to a control connection; then there is no slot */
 	struct ivp_slot __shm *slot;
 	int fd;    /* holds the slot's lock */
+	u64 byte;  /* which is on that byte */
 	u32 knock; /* the accept word that was last seen */
 	int64_t scanned;
 	/* for loops */
@@ -80,7 +81,8 @@ static int try_slots(struct ivp_listener *listener)
 	int ret = -EAGAIN;
 
 	for (u32 number = 0; number < IVP_SLOTS_PER_SIDE && ret == -EAGAIN; number++) {
-		ret = ivp_locks_take_write(listener->fd, IVP_LOCK_SLOT(region->side, number));
+		listener->byte = IVP_LOCK_SLOT(region->side, number);
+		ret = ivp_locks_take_write(listener->fd, listener->byte);
 		if (!ret)
 			listener->slot = ivp_region_slot(region, region->side, number);
 	}
@@ -95,7 +97,7 @@ static int take_slot(struct ivp_listener *listener, struct ivp_error *err)
 	struct ivp_region *region = listener->region;
 	int ret;
 
-	listener->fd = ivp_locks_open(region->address.lock, true);
+	listener->fd = ivp_region_take_lock_file(region);
 	if (listener->fd < 0)
 		return ivp_fail_path(err, listener->fd, region->address.lock, NULL);
 	while ((ret = try_slots(listener)) == -EAGAIN) {
@@ -167,7 +169,7 @@ void ivp_listener_close(struct ivp_listener *listener)
 			ivp_store64_release(&listener->slot->id, 0);
 	}
 	if (listener->fd >= 0)
-		close(listener->fd);
+		ivp_region_return_lock_file(listener->region, listener->fd, listener->byte);
 	ivp_attend_close(listener->attend);
 	free(listener);
 }

@@ -9,6 +9,7 @@
 
 #include "cli.h"
 #include "error.h"
+#include "monitor.h"
 #include "wait.h"
 
 volatile sig_atomic_t ivp_cli_signal;
@@ -18,14 +19,17 @@ static const struct verb {
 	const char *name, *operands, *summary;
 	int (*run)(struct ivp_cli *cli);
 	int64_t wait_ms;
+	bool streams;
 } verbs[] = {
-	{IVP_VERB_FORMAT, "format", "[OPTION...] REGION", "lay a region out", ivp_cmd_format, 0},
-	{IVP_VERB_LIST, "list", "[OPTION...]", "show devices and regions", ivp_cmd_list, 0},
-	{IVP_VERB_INFO, "info", "[OPTION...] [REGION]", "show a region, its lanes and listeners", ivp_cmd_info, 0},
+	{IVP_VERB_FORMAT, "format", "[OPTION...] REGION", "lay a region out", ivp_cmd_format, 0, false},
+	{IVP_VERB_LIST, "list", "[OPTION...]", "show devices and regions", ivp_cmd_list, 0, false},
+	{IVP_VERB_INFO, "info", "[OPTION...] [REGION]", "show a region, its lanes and listeners", ivp_cmd_info, 0,
+	 false},
 	{IVP_VERB_SEND, "send", "[OPTION...] [FILE|-]", "send a file or standard input to a receiver", ivp_cmd_send,
-	 30000},
-	{IVP_VERB_RECV, "recv", "[OPTION...]", "receive a stream to standard output or a file", ivp_cmd_recv, -1},
-	{IVP_VERB_PIPE, "pipe", "[OPTION...]", "standard input and output, both ways at once", ivp_cmd_pipe, 30000},
+	 30000, true},
+	{IVP_VERB_RECV, "recv", "[OPTION...]", "receive a stream to standard output or a file", ivp_cmd_recv, -1, true},
+	{IVP_VERB_PIPE, "pipe", "[OPTION...]", "standard input and output, both ways at once", ivp_cmd_pipe, 30000,
+	 true},
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -93,7 +97,7 @@ static int64_t left(const struct ivp_cli *cli)
 int ivp_cli_open(struct ivp_cli *cli, unsigned int flags, struct ivp_region **region, struct ivp_error *err)
 {
 	struct ivp_open_options options = {
-		.flags = flags | IVP_OPEN_SIGBUS,
+		.flags = flags | IVP_OPEN_SIGBUS | IVP_OPEN_ENCLOSED,
 		.side = cli->side,
 		.wait_ms = left(cli),
 		.cancel = &ivp_cli_signal,
@@ -127,7 +131,7 @@ bool ivp_cli_again(const struct ivp_cli *cli, const struct ivp_error *err)
 	return true;
 }
 
-static void die_by(int number)
+void ivp_cli_die_by(int number)
 {
 	sigset_t set;
 
@@ -140,7 +144,7 @@ static void die_by(int number)
 
 void ivp_cli_broken_pipe(void)
 {
-	die_by(SIGPIPE);
+	ivp_cli_die_by(SIGPIPE);
 	_exit(128 + SIGPIPE);
 }
 
@@ -193,6 +197,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 		.region = getenv("IVPIPE_REGION"),
 		.side = IVP_SIDE_AUTO,
 		.progress = -1,
+		.monitor = -1,
 		.wait_ms = verb->wait_ms,
 	};
 	int code = ivp_options_parse(&cli, argc, argv);
@@ -206,9 +211,9 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 		cli.wait_ms = -1;
 	cli.deadline = ivp_deadline(cli.wait_ms);
 	catch_signals();
-	code = verb->run(&cli);
+	code = verb->streams ? ivp_monitor_run(&cli, verb->run) : verb->run(&cli);
 	if (code && ivp_cli_signal)
-		die_by(ivp_cli_signal);
+		ivp_cli_die_by(ivp_cli_signal);
 	return code;
 }
 

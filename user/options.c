@@ -23,6 +23,7 @@ enum {
 	OPT_NAME,
 	OPT_NO_CHECKSUM,
 	OPT_NO_PROGRESS,
+	OPT_NO_SANDBOX,
 	OPT_PEER_TIMEOUT,
 	OPT_PROGRESS,
 	OPT_RATE_LIMIT,
@@ -69,6 +70,7 @@ static const struct row {
 	{OPT_FORCE, "force", NULL, IVP_VERB_FORMAT, "over somebody else's data, and under the feet of users"},
 	{OPT_FORCE, "force", NULL, IVP_VERB_RECV, "let a file named by %n replace one that exists"},
 	{OPT_JSON, "json", NULL, IVP_VERB_LIST | IVP_VERB_INFO, "for programs"},
+	{OPT_NO_SANDBOX, "no-sandbox", NULL, STREAMS | IVP_VERB_INFO, "keep all rights while streaming; for debugging"},
 	{OPT_PROGRESS, "progress", NULL, STREAMS, "show it although standard error is no terminal"},
 	{OPT_NO_PROGRESS, "no-progress", NULL, STREAMS, "do not show it"},
 	{'q', "quiet", NULL, ALL, "errors only"},
@@ -271,6 +273,8 @@ static int apply(struct ivp_cli *cli, int code, const char *text)
 		return !(cli->json = true);
 	case OPT_NO_CHECKSUM:
 		return !(cli->no_checksum = true);
+	case OPT_NO_SANDBOX:
+		return !(cli->no_sandbox = true);
 	case OPT_LISTEN:
 		return !(cli->listen = true);
 	case OPT_SPARSE:
@@ -321,10 +325,16 @@ static int check_control(const struct ivp_cli *cli)
 {
 	struct ivp_endpoint endpoint;
 	struct ivp_error err;
+	struct ivp_ends ends;
 
 	if (!cli->control)
 		return 0;
 	if (ivp_endpoint_parse(&endpoint, cli->control, &err)) {
+		ivp_log_error("%s: %s", cli->verb_name, err.text);
+		return IVP_FAIL_USAGE;
+	}
+	/* Before the worker opens some of its own. */
+	if (endpoint.kind == IVP_ENDPOINT_FD && ivp_endpoint_connect(&endpoint, &ends, 0, NULL, &err)) {
 		ivp_log_error("%s: %s", cli->verb_name, err.text);
 		return IVP_FAIL_USAGE;
 	}

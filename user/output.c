@@ -247,16 +247,10 @@ static int rename_new(const char *from, const char *to)
 	return 0;
 }
 
-int ivp_output_commit(struct ivp_output *output, struct ivp_error *err)
+int ivp_output_rename(struct ivp_output *output, struct ivp_error *err)
 {
-	const char *name = output->target ? output->target : output->name;
-	int fd = output->standard ? dup(output->fd) : output->fd, ret;
+	int ret;
 
-	/* Some file systems tell only now that they could not store what they took; closing any descriptor makes them. */
-	if (!output->standard)
-		output->fd = -1;
-	if (fd < 0 || close(fd))
-		return fail(err, -errno, name, NULL);
 	if (!output->target)
 		return 0;
 	if (output->replace)
@@ -264,10 +258,23 @@ int ivp_output_commit(struct ivp_output *output, struct ivp_error *err)
 	else
 		ret = rename_new(output->temporary, output->target);
 	if (ret)
-		return fail(err, ret, name, NULL);
+		return fail(err, ret, output->target, NULL);
 	free(output->temporary);
 	output->temporary = NULL;
 	return 0;
+}
+
+int ivp_output_commit(struct ivp_output *output, struct ivp_error *err)
+{
+	const char *name = output->target ? output->target : output->name;
+	int fd = output->standard ? dup(output->fd) : output->fd;
+
+	/* Some file systems tell only now that they could not store what they took; closing any descriptor makes them. */
+	if (!output->standard)
+		output->fd = -1;
+	if (fd < 0 || close(fd))
+		return fail(err, -errno, name, NULL);
+	return ivp_output_rename(output, err);
 }
 
 void ivp_output_close(struct ivp_output *output)

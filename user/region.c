@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -20,6 +21,9 @@
 #include "region.h"
 #include "sigbus.h"
 #include "wait.h"
+
+/* Of all regions: it is held for three words. */
+static pthread_mutex_t spares_lock = PTHREAD_MUTEX_INITIALIZER;
 
 int ivp_random(void *bytes, size_t len, struct ivp_error *err)
 {
@@ -185,6 +189,46 @@ static int open_files(struct ivp_region *region, struct ivp_error *err)
 	return 0;
 }
 
+static int open_spares(struct ivp_region *region, struct ivp_error *err)
+{
+	for (size_t i = 0; i < IVP_SPARES; i++) {
+		region->spare[i] = ivp_locks_open(region->address.lock, true);
+		if (region->spare[i] < 0)
+			return ivp_fail_path(err, region->spare[i], region->address.lock, NULL);
+	}
+	return 0;
+}
+
+int ivp_region_take_lock_file(struct ivp_region *region)
+{
+	int fd = -1;
+
+	pthread_mutex_lock(&spares_lock);
+	for (size_t i = 0; i < IVP_SPARES && fd < 0; i++) {
+		fd = region->spare[i];
+		region->spare[i] = -1;
+	}
+	pthread_mutex_unlock(&spares_lock);
+	return fd >= 0 ? fd : ivp_locks_open(region->address.lock, true);
+}
+
+void ivp_region_return_lock_file(struct ivp_region *region, int fd, u64 byte)
+{
+	if (region->enclosed) {
+		ivp_locks_drop(fd, byte);
+		pthread_mutex_lock(&spares_lock);
+		for (size_t i = 0; i < IVP_SPARES && fd >= 0; i++) {
+			if (region->spare[i] >= 0)
+				continue;
+			region->spare[i] = fd;
+			fd = -1;
+		}
+		pthread_mutex_unlock(&spares_lock);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
 int ivp_region_map(struct ivp_region **out, const struct ivp_address *address, unsigned int flags,
 		   struct ivp_error *err)
 {
@@ -195,8 +239,13 @@ int ivp_region_map(struct ivp_region **out, const struct ivp_address *address, u
 		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
 	region->address = *address;
 	region->fd = region->lock_fd = -1;
+	for (size_t i = 0; i < IVP_SPARES; i++)
+		region->spare[i] = -1;
 	region->read_only = flags & IVP_OPEN_READ_ONLY;
+	region->enclosed = flags & IVP_OPEN_ENCLOSED;
 	ret = open_files(region, err);
+	if (!ret && flags & IVP_OPEN_ENCLOSED && !region->read_only)
+		ret = open_spares(region, err);
 	if (!ret)
 		ret = measure(region, err);
 	if (!ret)
@@ -227,6 +276,9 @@ void ivp_region_close(struct ivp_region *region)
 	}
 	if (region->lock_fd >= 0)
 		close(region->lock_fd);
+	for (size_t i = 0; i < IVP_SPARES; i++)
+		if (region->spare[i] >= 0)
+			close(region->spare[i]);
 	if (region->fd >= 0)
 		close(region->fd);
 	free(region);

@@ -16,16 +16,21 @@ enum ivp_way {
 	IVP_WAY_DRIVER, /* a node: its driver looks for us, and processes on this kernel wake each other through it */
 };
 
+/* A listener, a lane, and the sweep of the lanes. */
+#define IVP_SPARES 3
+
 struct ivp_region {
 	struct ivp_address address;
 	struct ivp_superblock
 		sb; /* our copy, checked once; the one in the memory is never asked again but for its id */
 	u8 __shm *map;
-	u64 size;    /* bytes mapped */
-	int fd;      /* what is mapped; holds the format lock for reading while open */
-	int lock_fd; /* the inode of the locks; the same as fd where that is the same file */
+	u64 size;              /* bytes mapped */
+	int fd;                /* what is mapped; holds the format lock for reading while open */
+	int lock_fd;           /* the inode of the locks; the same as fd where that is the same file */
+	int spare[IVP_SPARES]; /* more of it, for ends to come; -1: none */
 	u32 side;
 	bool read_only;
+	bool enclosed; /* spares are kept */
 	bool combined; /* the mapping is not write-back */
 	bool had_name; /* the file had a link when it was opened, so that none means deleted */
 	bool watched;  /* by sigbus */
@@ -65,6 +70,11 @@ int ivp_region_read_superblock(const struct ivp_region *region, struct ivp_super
 /* Open and map, with neither lock nor superblock looked at: for region.c and format.c. Takes the address over. */
 int ivp_region_map(struct ivp_region **region, const struct ivp_address *address, unsigned int flags,
 		   struct ivp_error *err);
+
+/* A descriptor for one end's lock; or a negative errno. */
+int ivp_region_take_lock_file(struct ivp_region *region);
+/* Which has let go of its lock on `byte`. */
+void ivp_region_return_lock_file(struct ivp_region *region, int fd, u64 byte);
 
 /* Random bytes from the kernel. */
 int ivp_random(void *bytes, size_t len, struct ivp_error *err);

@@ -73,9 +73,9 @@ check 'a sender of 1 MB/s takes a second' limited '' '--rate-limit 1MB'
 check 'so does a receiver' limited '--rate-limit 1MB' ''
 check 'without a digest, too' limited '--no-checksum --rate-limit 1MB' '--no-checksum'
 check 'no rate' complains 2 'bytes a second' "$IVPIPE" send -r "$region" --rate-limit 0 "$work/data"
-start recv "$IVPIPE" recv -r "$region" -o "$work/target"
+start recv "$IVPIPE" recv -v -r "$region" -o "$work/target"
 start send "$IVPIPE" send -r "$region" --rate-limit 1 -v "$work/data"
-await send connected
+await recv 'stream data'
 kill -TERM "${pids[send]}"
 check 'a slow one can be told to stop' ends send 143
 check 'and the other end hears of it' ends recv 8

@@ -13,11 +13,13 @@ HIST = '/sys/kernel/tracing/events/syscalls/sys_enter_ioctl'
 
 
 class InGuest:
-    """The helper in the guest; pid is its process."""
+    """The helper in the guest; pid is the process that streams, a child of the one that was started."""
 
     def __init__(self, vm, arguments, redirect=''):
         self.vm, self.job = vm, vm.spawn(f'echo pid $$; exec ivpipe {arguments} {redirect}', KVM_USER)
-        self.pid = self.job.wait_for(r'pid (\d+)')[1]
+        parent = self.job.wait_for(r'pid (\d+)')[1]
+        self.pid = vm.sh(f'until p=$(grep -lx "PPid:.{parent}" /proc/[0-9]*/status 2>/dev/null) && [ -n "$p" ]; do '
+                         f'test -d /proc/{parent} || exit 1; done; echo "$p" | cut -d / -f 3')
 
     def wake_ups(self):
         """Of its main thread, and of its beat's."""
