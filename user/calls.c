@@ -63,59 +63,64 @@ static void fail(const char *what, int number)
 	exit(1);
 }
 
-/* A call that an architecture does not have is none that it could make. */
-static int number_of(const char *name, uint32_t arch)
+/* By the number that this machine has for it, or one of the library's own if it has none: the library knows what that is elsewhere. */
+static int number_of(const char *name)
 {
-	return seccomp_syscall_resolve_name_arch(arch, name);
+	int number = seccomp_syscall_resolve_name(name);
+
+	if (number == __NR_SCMP_ERROR)
+		fail(name, -ENOSYS);
+	return number;
 }
 
-static void allow(const char *name, uint32_t arch)
+/* A call that the other architecture does not have is left out. */
+static void allow(const char *name)
 {
-	int number = number_of(name, arch), ret = number < 0 ? 0 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
+	int ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number_of(name), 0);
 
 	if (ret)
 		fail(name, ret);
 }
 
 /* Where the bits of a mask in argument `arg` are so. */
-static void allow_masked(const char *name, uint32_t arch, unsigned int arg, scmp_datum_t mask, scmp_datum_t value)
+static void allow_masked(const char *name, unsigned int arg, scmp_datum_t mask, scmp_datum_t value)
 {
 	struct scmp_arg_cmp cmp = {.arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
-	int ret = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number_of(name, arch), 1, &cmp);
+	int ret = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number_of(name), 1, &cmp);
 
 	if (ret)
 		fail(name, ret);
 }
 
-static void allow_ioctls(uint32_t arch)
+static void allow_ioctls(void)
 {
 	for (size_t i = 0; i < COUNT(ioctls); i++) {
 		struct scmp_arg_cmp cmp = {
 			.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = 0xffffffff, .datum_b = ioctls[i]};
-		int ret = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number_of("ioctl", arch), 1, &cmp);
+		int ret = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number_of("ioctl"), 1, &cmp);
 
 		if (ret)
 			fail("ioctl", ret);
 	}
 }
 
-static void fill(uint32_t arch, bool meeting)
+static void fill(bool meeting)
 {
 	const scmp_datum_t thread = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND;
 	int ret;
 
 	for (size_t i = 0; i < COUNT(base); i++)
-		allow(base[i], arch);
+		allow(base[i]);
 	for (size_t i = 0; i < COUNT(meet) && meeting; i++)
-		allow(meet[i], arch);
-	allow_ioctls(arch);
-	allow_masked("mmap", arch, 2, PROT_EXEC, 0);
-	allow_masked("mprotect", arch, 2, PROT_EXEC, 0);
+		allow(meet[i]);
+	allow_ioctls();
+	allow_masked("mmap", 2, PROT_EXEC, 0);
+	allow_masked("mprotect", 2, PROT_EXEC, 0);
 	for (size_t i = 0; i < COUNT(families) && meeting; i++)
-		allow_masked("socket", arch, 0, 0xffffffff, families[i]);
-	allow_masked("clone", arch, 0, thread, thread);
+		allow_masked("socket", 0, 0xffffffff, families[i]);
+	allow_masked("clone", 0, thread, thread);
 	/* Its flags lie in memory, where no filter looks: the C library falls back on clone. */
-	ret = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), number_of("clone3", arch), 0);
+	ret = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), number_of("clone3"), 0);
 	if (ret)
 		fail("clone3", ret);
 }
@@ -161,7 +166,7 @@ int main(int argc, char **argv)
 	/* Calls of another architecture's numbers are nobody's here. */
 	seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	fill(arch, !strcmp(argv[1], "meet"));
+	fill(!strcmp(argv[1], "meet"));
 	printf("/* Made by calls.c. */\n");
 	print_array(argv[1]);
 	seccomp_release(filter);
