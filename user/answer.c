@@ -92,6 +92,8 @@ static int await_client(const struct ivp_answering *answering, struct ivp_lane *
 	if (lane->control)
 		return await_message(lane, deadline, heard, step, err);
 	for (;; ivp_doze(&doze)) {
+		/* Before its words are looked at: who has left may have said it all meanwhile. */
+		bool left = lane->local && !ivp_locks_held(lane->fd, IVP_LOCK_CLIENT(lane->index), 1);
 		bool whole = ivp_lane_hear(lane->region, lane->theirs, heard);
 
 		*step = ivp_server_step(heard->state);
@@ -102,10 +104,8 @@ static int await_client(const struct ivp_answering *answering, struct ivp_lane *
 		ret = ivp_lane_look(lane, err);
 		if (!ret)
 			ret = check_wait(lane, deadline, err);
-		if (ret)
-			return ret;
-		if (lane->local && !ivp_locks_held(lane->fd, IVP_LOCK_CLIENT(lane->index), 1))
-			return -EAGAIN;
+		if (ret || left)
+			return ret ? ret : -EAGAIN;
 	}
 }
 
@@ -152,9 +152,10 @@ static int welcome(const struct ivp_answering *answering, struct ivp_lane *lane,
 	ret = await_client(answering, lane, &heard, &step, err);
 	if (ret)
 		return ret;
-	/* Who was ready for so short a time that we did not see it has refused nothing. */
-	if (step == IVP_STEP_GONE ||
-	    (step == IVP_STEP_REFUSED && !lane->control && ivp_lane_their_verdict(lane) >= IVP_REASON_DAMAGED))
+	/* It was ready, and then gave up, before we looked: what it says of that belongs to the stream. */
+	if (step != IVP_STEP_ANSWER && heard.message.type == IVP_MESSAGE_READY)
+		step = IVP_STEP_ANSWER;
+	if (step == IVP_STEP_GONE)
 		return -EAGAIN;
 	if (step != IVP_STEP_ANSWER)
 		return ivp_fail(err, IVP_FAIL_REFUSED, -ECONNREFUSED, "lane %u: the client refused our welcome: %s",

@@ -51,6 +51,25 @@ bool __wrap_ivp_lane_find_token(const struct ivp_lane *lane, const struct ivp_me
 	return __real_ivp_lane_find_token(lane, message);
 }
 
+static void (*_Atomic before_look)(void);
+
+void before_lock_look(void (*call)(void))
+{
+	atomic_store(&before_look, call);
+}
+
+bool __real_ivp_locks_held(int fd, uint64_t byte, uint64_t count);
+bool __wrap_ivp_locks_held(int fd, uint64_t byte, uint64_t count);
+
+bool __wrap_ivp_locks_held(int fd, uint64_t byte, uint64_t count)
+{
+	void (*call)(void) = atomic_load(&before_look);
+
+	if (call)
+		call();
+	return __real_ivp_locks_held(fd, byte, count);
+}
+
 static void make_file(const char *path, u64 size)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

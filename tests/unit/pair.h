@@ -46,6 +46,8 @@ int knock_end(struct knock *knock);
 
 /* Called once, with nothing to lose, before somebody next looks for a token. */
 void before_token(void (*call)(void));
+/* Called each time, before somebody looks whether a lock is held, until it is NULL again. */
+void before_lock_look(void (*call)(void));
 
 /* Defaults with deadlines that no test should meet. */
 struct ivp_lane_options pair_options(void);

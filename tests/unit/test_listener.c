@@ -646,6 +646,82 @@ static void a_client_that_refuses_the_welcome_says_why(void **state)
 	ivp_listener_close(listener);
 }
 
+/* ---- clients that were ready, and are gone before anybody has seen it ---- */
+
+static struct liar hasty;
+
+static void hasty_begin(struct ivp_listener *listener, struct accepting *accepting, void (*leave)(void))
+{
+	liar_make(&hasty, here);
+	ivp_lane_say(hasty.lane, &hasty.hello, IVP_STATE_HELLO, INT64_MAX);
+	if (leave)
+		before_lock_look(leave);
+	accept_begin(accepting, listener);
+}
+
+/* In one step, as the server sees it. */
+static void hasty_is_ready_and_over(enum ivp_state over)
+{
+	struct ivp_message ready = hasty.hello;
+
+	ready.type = IVP_MESSAGE_READY;
+	ready.peer_epoch = ivp_load64_acquire(&hasty.lane->theirs->epoch);
+	ready.token_bytes = 0;
+	ready.token_index = 0;
+	ready.size = 0;
+	memset(ready.token, 0, sizeof(ready.token));
+	ivp_lane_say(hasty.lane, &ready, over, INT64_MAX);
+	ivp_locks_drop(hasty.lane->fd, IVP_LOCK_CLIENT(hasty.lane->index));
+}
+
+/* Its lane was one, and is over: the receiver is told so, and does not wait for the next. */
+static void hasty_lane_is_over(struct ivp_listener *listener, struct accepting *accepting)
+{
+	char byte;
+
+	pthread_join(accepting->thread, NULL);
+	before_lock_look(NULL);
+	assert_int_equal(accepting->ret, 0);
+	assert_int_equal(ivp_lane_read_some(accepting->lane, &byte, 1, 20000, &err), -EPIPE);
+	assert_int_equal(err.kind, IVP_FAIL_PEER_GONE);
+	ivp_lane_close(accepting->lane);
+	ivp_lane_close(hasty.lane);
+	ivp_listener_close(listener);
+}
+
+static void who_was_ready_and_gave_up_had_a_lane(void **state)
+{
+	static const enum ivp_state overs[] = {IVP_STATE_ABORTED, IVP_STATE_CLOSED};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(overs); i++) {
+		struct ivp_listener *listener = listen_for(NULL);
+		struct accepting accepting;
+
+		hasty_begin(listener, &accepting, NULL);
+		await(their_state(&hasty) == IVP_STATE_WELCOME);
+		hasty_is_ready_and_over(overs[i]);
+		hasty_lane_is_over(listener, &accepting);
+	}
+}
+
+/* Between the server's look at what it says and the one at its lock. */
+static void hasty_leaves(void)
+{
+	if (their_state(&hasty) == IVP_STATE_WELCOME && ivp_load32(&hasty.lane->mine->state) == IVP_STATE_HELLO)
+		hasty_is_ready_and_over(IVP_STATE_ABORTED);
+}
+
+static void who_was_ready_and_left_at_once_had_a_lane(void **state)
+{
+	struct ivp_listener *listener = listen_for(NULL);
+	struct accepting accepting;
+
+	(void)state;
+	hasty_begin(listener, &accepting, hasty_leaves);
+	hasty_lane_is_over(listener, &accepting);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -674,6 +750,8 @@ int main(void)
 		TEST(a_state_that_no_client_has_is_refused),
 		TEST(a_ready_that_was_never_written_is_refused),
 		TEST(a_client_that_refuses_the_welcome_says_why),
+		TEST(who_was_ready_and_gave_up_had_a_lane),
+		TEST(who_was_ready_and_left_at_once_had_a_lane),
 		TEST(an_overwritten_slot_is_another_user),
 		TEST(a_region_laid_out_anew_ends_the_wait),
 		TEST(a_wait_can_be_cancelled),
