@@ -356,7 +356,8 @@ int ivp_options_parse(struct ivp_cli *cli, int argc, char **argv)
 	opterr = 0;
 	while ((code = getopt_long(argc, argv, letters, options, NULL)) >= 0) {
 		if (code == ':' || code == '?')
-			return complain(cli, code, argv[optind - 1]);
+			/* musl goes past the argument that is missing. */
+			return complain(cli, code, argv[optind - 1] ? argv[optind - 1] : argv[optind - 2]);
 		ret = apply(cli, code, optarg);
 		if (ret)
 			return ret;

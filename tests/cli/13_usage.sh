@@ -16,7 +16,9 @@ for verb in format list info send recv; do
 	check "$verb: help lists --verbose" grep -q -e --verbose "$work/last.out"
 done
 check 'an option of another verb' complains 2 '--keep' "$IVPIPE" send --keep
-check 'a missing argument' complains 2 'needs an argument' "$IVPIPE" send -r
+check 'a missing argument' complains 2 'send: -r: needs an argument' "$IVPIPE" send -r
+check 'after a file' complains 2 'send: -r: needs an argument' "$IVPIPE" send file -r
+check 'written out' complains 2 'send: --region: needs an argument' "$IVPIPE" send --region
 check 'a superfluous argument' complains 2 'takes no argument' "$IVPIPE" recv --keep=yes
 check 'one operand too many' complains 2 'too many' "$IVPIPE" send -r "$region" a b
 check 'an operand for recv' complains 2 'too many' "$IVPIPE" recv -r "$region" file
