@@ -252,8 +252,8 @@ static void add_number(struct addresses *addresses, const char *host, u32 port)
 		add_address(addresses, &v6, sizeof(v6));
 }
 
-#ifdef IVP_NUMERIC_HOSTS
-/* The static helper has no resolver that it could load. */
+#if defined(IVP_STATIC) && defined(__GLIBC__)
+/* glibc's resolver is loaded when it is wanted, and a static helper loads nothing. musl's is linked like all else. */
 static int look_up(const struct ivp_endpoint *endpoint, struct addresses *addresses, struct ivp_error *err)
 {
 	(void)addresses;

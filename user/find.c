@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* find: which devices and which files are, or could be, regions. Opens for reading alone, and writes nothing. */
+#define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
