@@ -33,6 +33,21 @@ for first in recv send; do
 done
 check 'the socket of unix: is taken away again' test ! -e "$socket"
 
+# A name that the C library has to look up, in a file that these processes alone see.
+echo '127.0.0.1 peer.test' >"$work/hosts"
+alone=(unshare -Urm)
+[ "$(id -u)" != 0 ] || alone=(unshare -m)
+cat >"$work/private" <<SCRIPT
+#!/bin/sh
+exec ${alone[*]} sh -c 'mount --bind "$work/hosts" /etc/hosts && exec "\$0" "\$@"' "$IVPIPE" "\$@"
+SCRIPT
+chmod +x "$work/private"
+if "$work/private" help >/dev/null 2>&1; then
+	IVPIPE=$work/private through 'tcp, a name of the hosts file' "tcp:peer.test:$port" recv
+else
+	skip 'tcp, a name of the hosts file' 'no mount namespaces here'
+fi
+
 # A command's input and output are one connection.
 rm -f "$work/got"
 start exec "$IVPIPE" send -r "$region" --control "exec:'$IVPIPE' recv -r '$region' --control fd:0,1 -o '$work/got'" "$work/a"
