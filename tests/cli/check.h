@@ -15,6 +15,11 @@ static void check(bool good, const char *what)
 	printf("%sok %d - %s\n", good ? "" : "not ", check_count, what);
 }
 
+static inline void check_skip(const char *what, const char *why)
+{
+	printf("ok %d - %s # SKIP %s\n", ++check_count, what, why);
+}
+
 static int check_done(void)
 {
 	printf("1..%d\n", check_count);

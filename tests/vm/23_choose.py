@@ -1,8 +1,32 @@
 # SPDX-License-Identifier: MIT
-"""Several devices in one guest, and the ways to name one; and a user who may not."""
+"""Several devices in one guest: the ways to name one, a user who may not, and their list by libudev and without."""
+import json
+
 from scenario import M, Scenario
 from streams import ToHost, start_udev
 from vm import KVM_USER, NO_GROUP_USER
+
+
+def lists_agree(t, vm, what, user=KVM_USER):
+    """By libudev and by reading sysfs; returns what both found."""
+    for options in ('', ' -v', ' --json'):
+        by_udev, by_sysfs = (vm.run(f'{helper} list{options}', user=user) for helper in ('ivpipe', 'ivpipe-static'))
+        t.check(by_udev == by_sysfs and by_udev[0] == 0, f'{what}: list{options} says the same with libudev and without',
+                f'{by_udev}\n{by_sysfs}')
+    return {found['slot']: found for found in json.loads(by_sysfs[1])['regions']}
+
+
+def lists(t, vm, slots):
+    """Of two devices and a region in a file; then with a device that has no driver."""
+    vm.sh('ivpipe format -q --create --size 1M /dev/shm/own', user=KVM_USER)
+    found = lists_agree(t, vm, 'two devices and a file')
+    t.equal(sorted(found), ['', *sorted(slots)], 'all three are there')
+    lists_agree(t, vm, 'for somebody who may open none', NO_GROUP_USER)
+    vm.sh(f'echo {slots[0]} > /sys/bus/pci/drivers/ivshmem/unbind')
+    found = lists_agree(t, vm, 'one without a driver')
+    t.check(not found[slots[0]]['driver'] and found[slots[0]]['path'].startswith('/sys/'), 'its memory is found in sysfs', found)
+    t.equal(found[slots[1]]['driver'], 'ivshmem', 'the other has its driver')
+
 
 with Scenario('which region: auto, the environment, the link by slot') as t:
     first, second = t.region(16 * M), t.region(4 * M)
@@ -31,4 +55,5 @@ with Scenario('which region: auto, the environment, the link by slot') as t:
     t.equal(status, 3, 'a node that is not there: code 3')
     status, output = vm.run(f'ivpipe send -r /dev/{name} -s nobody --wait 1s /etc/passwd', user=KVM_USER)
     t.equal(status, 5, 'a service that nobody offers: code 5')
+    lists(t, vm, vm.sh('cd /sys/bus/pci/devices; grep -l 0x1110 */device | cut -d/ -f1').split())
     vm.finish_and_stop()
