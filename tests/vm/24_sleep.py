@@ -3,7 +3,7 @@
 import os
 import threading
 
-from asleep import WAIT, InGuest, Wakes
+from asleep import WAIT, InGuest, Wakes, same_guest
 from scenario import M, Scenario, digest
 from streams import NODE, make_file, start_udev
 from vm import BUILD, plain_device, root_port
@@ -56,28 +56,6 @@ def full_ring(t, vm, region, wakes):
     t.equal(digest(target), wanted, 'and everything arrives')
     pipe.close()
     wakes.check(0, 0, 'nobody is woken in the guest for a peer that is not there')
-
-
-def same_guest(t, vm, wakes):
-    vm.sh('mkfifo -m 666 /tmp/words')
-    receiver = InGuest(vm, f'recv -q -r {NODE}')
-    receiver.asleep()
-    writer = vm.spawn('exec 8<>/tmp/words; echo open; exec sleep 1000')
-    writer.wait_for('open')
-    sender = InGuest(vm, f'send -q -r {NODE}', '< /tmp/words')
-    vm.sh('echo first > /tmp/words')
-    receiver.job.wait_for('first')
-    receiver.check_asleep(t, 'a receiver whose sender is in the same guest')
-    wakes.begin()
-    for number in range(10):
-        receiver.asleep()
-        vm.sh(f'echo word {number} > /tmp/words')
-        receiver.job.wait_for(f'word {number}')
-    t.check('word 9' in receiver.job.output, 'what it sends then comes through', receiver.job.output)
-    # For each a word to the receiver, and perhaps its answer that there is room.
-    wakes.check(10, 40, 'by IVSHMEM_IOC_WAKE')
-    writer.kill()
-    t.equal((sender.job.wait(), receiver.job.wait()), (0, 0), 'and the end as well')
 
 
 def unplugged(t, vm, region):

@@ -2,6 +2,7 @@
 """The helper in a guest as the guest's kernel sees it: asleep in the driver, how often it wakes up, what it asks the driver for."""
 import re
 
+from streams import NODE
 from vm import KVM_USER
 
 WAIT, WAKE = '0xc028e901', '0xc020e902'
@@ -30,10 +31,10 @@ class InGuest:
     def asleep(self):
         """Until the kernel says that its main thread is in IVSHMEM_IOC_WAIT; what it says it is in."""
         return self.vm.sh(f'for i in $(seq 1000); do in=$(cat /proc/{self.pid}/syscall); '
-                          f'case $in in "16 0x"*" {WAIT} "*) break;; esac; done; echo "$in"')
+                          f'case $in in "{self.vm.IOCTL} 0x"*" {WAIT} "*) break;; esac; done; echo "$in"')
 
     def check_asleep(self, t, what):
-        t.matches(self.asleep(), f'^16 0x[0-9a-f]+ {WAIT} ', f'{what}: sleeps in the driver')
+        t.matches(self.asleep(), f'^{self.vm.IOCTL} 0x[0-9a-f]+ {WAIT} ', f'{what}: sleeps in the driver')
         self.check_quiet(t, what)
 
     def check_quiet(self, t, what):
@@ -65,3 +66,26 @@ class Wakes:
             return
         times = self.count() - self.began
         self.t.check(least <= times <= most, what, f'{times} calls, wanted {least} to {most}')
+
+
+def same_guest(t, vm, wakes):
+    """A stream between two processes of the guest, who wake each other."""
+    vm.sh('mkfifo -m 666 /tmp/words')
+    receiver = InGuest(vm, f'recv -q -r {NODE}')
+    receiver.asleep()
+    writer = vm.spawn('exec 8<>/tmp/words; echo open; exec sleep 1000')
+    writer.wait_for('open')
+    sender = InGuest(vm, f'send -q -r {NODE}', '< /tmp/words')
+    vm.sh('echo first > /tmp/words')
+    receiver.job.wait_for('first')
+    receiver.check_asleep(t, 'a receiver whose sender is in the same guest')
+    wakes.begin()
+    for number in range(10):
+        receiver.asleep()
+        vm.sh(f'echo word {number} > /tmp/words')
+        receiver.job.wait_for(f'word {number}')
+    t.check('word 9' in receiver.job.output, 'what it sends then comes through', receiver.job.output)
+    # For each a word to the receiver, and perhaps its answer that there is room.
+    wakes.check(10, 40, 'by IVSHMEM_IOC_WAKE')
+    writer.kill()
+    t.equal((sender.job.wait(), receiver.job.wait()), (0, 0), 'and the end as well')

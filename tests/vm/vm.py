@@ -132,6 +132,8 @@ class VM:
     interrupt and waits for ever, or QEMU dies (iotlb_to_section), some once in a thousand unplugs.
     """
 
+    IOCTL = 16  # the number of that call on the guest's architecture
+
     def __init__(self, scenario, name, devices=(), machine='q35', memory=512, append='', parallel=False):
         self.scenario, self.name, self.machine, self.memory = scenario, name, machine, memory
         self.devices, self.append, self.parallel = list(devices), append, parallel
