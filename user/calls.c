@@ -41,14 +41,14 @@ static const char *const base[] = {
 	"brk", "munmap", "mremap", "madvise",
 	/* signals, threads, the end */
 	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "rt_sigpending", "sigaltstack", "tgkill",
-	"getpid", "gettid", "set_robust_list", "rseq", "exit", "exit_group",
+	"tkill", "getpid", "gettid", "set_robust_list", "rseq", "membarrier", "exit", "exit_group",
 	/* random numbers, for epochs and tokens */
 	"getrandom",
 	/* a second, tighter filter */
 	"seccomp"};
 
-static const char *const meet[] = {"connect",    "bind",   "listen", "accept4", "getsockopt",
-				   "setsockopt", "openat", "unlink", "unlinkat"};
+static const char *const meet[] = {"connect", "bind",   "listen", "accept4", "getsockopt", "setsockopt",
+				   "open",    "openat", "stat",   "lstat",   "unlink",     "unlinkat"};
 
 static const unsigned long ioctls[] = {IVSHMEM_IOC_INFO, IVSHMEM_IOC_WAIT, IVSHMEM_IOC_WAKE, IVSHMEM_IOC_RING,
 				       TCGETS,           TCSETS,           TIOCGWINSZ,       FIONREAD};
