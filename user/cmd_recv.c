@@ -27,8 +27,10 @@ static void describe(const struct ivp_cli *cli, const struct ivp_lane *lane)
 
 	if (ivp_lane_size(lane) >= 0)
 		ivp_options_size_text(size, (uint64_t)ivp_lane_size(lane));
-	ivp_log_detail("%s: stream %s%s%s, lane %u, sender %s", cli->verb_name, file, *file ? ", " : "", size,
-		       ivp_lane_index(lane), ivp_lane_peer_local(lane) ? "on this machine" : "on another machine");
+	ivp_log_detail("%s: stream %s%s%s, lane %u, sender %s, bytes come out by %s", cli->verb_name, file,
+		       *file ? ", " : "", size, ivp_lane_index(lane),
+		       ivp_lane_peer_local(lane) ? "on this machine" : "on another machine",
+		       ivp_lane_copier(lane, true));
 }
 
 static int pump_into(const struct ivp_cli *cli, struct ivp_lane *lane, struct ivp_output *output, struct ivp_error *err)

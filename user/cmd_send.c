@@ -89,9 +89,10 @@ static void describe(const struct ivp_cli *cli, const struct ivp_region *region,
 	struct ivp_region_info info;
 
 	ivp_region_describe(region, &info);
-	ivp_log_detail("%s: connected through %s (%s), side %u, lane %u, receiver %s", cli->verb_name, info.path,
-		       info.cache, info.side, ivp_lane_index(lane),
-		       ivp_lane_peer_local(lane) ? "on this machine" : "on another machine");
+	ivp_log_detail("%s: connected through %s (%s), side %u, lane %u, receiver %s, bytes go in by %s",
+		       cli->verb_name, info.path, info.cache, info.side, ivp_lane_index(lane),
+		       ivp_lane_peer_local(lane) ? "on this machine" : "on another machine",
+		       ivp_lane_copier(lane, false));
 }
 
 static int send_stream(struct ivp_cli *cli, const struct input *input, struct ivp_lane *lane, struct ivp_error *err)

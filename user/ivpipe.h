@@ -211,6 +211,10 @@ int64_t ivp_lane_size(const struct ivp_lane *lane);
 uint32_t ivp_lane_index(const struct ivp_lane *lane);
 bool ivp_lane_peer_local(const struct ivp_lane *lane); /* the peer is a process on this kernel */
 
+/* How bytes are copied out of the memory, or into it: what was fastest when the region's first lane was attached ("memcpy",
+ * "words", ...). For people to read; static. */
+const char *ivp_lane_copier(const struct ivp_lane *lane, bool out);
+
 /* ---- bytes ---- */
 
 enum {

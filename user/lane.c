@@ -9,6 +9,9 @@
 #include "locks.h"
 #include "span.h"
 
+/* What ways to copy are tried with: a piece. */
+#define COPY_TRIED 65536
+
 static u8 __shm *ring_of(const struct ivp_lane *lane, bool server)
 {
 	return lane->region->map + ivp_ring_offset(&lane->region->sb, lane->index, server);
@@ -119,9 +122,31 @@ static void attach_ring(struct ivp_lane *lane, struct ivp_ring *ring, u8 __shm *
 	ring->combined = lane->region->combined;
 }
 
+/* Once for each region: tried on our own ring, which holds zeros, and will. Two threads that do it at once find the same. */
+static int choose_copiers(struct ivp_lane *lane, struct ivp_error *err)
+{
+	struct ivp_region *region = lane->region;
+	size_t count, len = region->sb.ring_size < COPY_TRIED ? region->sb.ring_size : COPY_TRIED;
+	const struct ivp_copier *all = ivp_copiers(&count);
+	void *ring = ivp_plain(ring_of(lane, lane->server)), *zeros;
+
+	if (region->copy_out)
+		return 0;
+	zeros = calloc(1, len);
+	if (!zeros)
+		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
+	region->copy_in = ivp_copy_choose(all, count, false, ring, zeros, len);
+	region->copy_out = ivp_copy_choose(all, count, region->combined, zeros, ring, len);
+	free(zeros);
+	return 0;
+}
+
 int ivp_lane_attach(struct ivp_lane *lane, const struct ivp_lane_options *options, struct ivp_error *err)
 {
-	int ret;
+	int ret = choose_copiers(lane, err);
+
+	if (ret)
+		return ret;
 
 	attach_ring(lane, &lane->tx, &lane->tx_mirror, lane->server, lane->epoch, &lane->mine->prod,
 		    &lane->theirs->cons);
@@ -286,6 +311,13 @@ void ivp_lane_abort(struct ivp_lane *lane, enum ivp_verdict why)
 uint32_t ivp_lane_peer_verdict(const struct ivp_lane *lane)
 {
 	return ivp_lane_their_verdict(lane);
+}
+
+const char *ivp_lane_copier(const struct ivp_lane *lane, bool out)
+{
+	const struct ivp_copier *copier = out ? lane->region->copy_out : lane->region->copy_in;
+
+	return copier->name;
 }
 
 const char *ivp_lane_file(const struct ivp_lane *lane)

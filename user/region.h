@@ -7,6 +7,7 @@
 
 #include "address.h"
 #include "beat.h"
+#include "copy.h"
 #include "superblock.h"
 
 /* How an end waits for another's word. */
@@ -38,6 +39,9 @@ struct ivp_region {
 	enum ivp_way way; /* the best there is; see ivp_word_way() */
 	u32 bell;         /* IVP_BELL() of this machine, whose driver rings and is rung; 0: neither */
 	struct ivp_beat *beat;
+	/* How bytes get into the memory, and out of it; NULL until a lane was attached. */
+	_Atomic(const struct ivp_copier *) copy_in;
+	_Atomic(const struct ivp_copier *) copy_out;
 	const volatile sig_atomic_t *cancel;
 	volatile sig_atomic_t lost; /* the memory went away; zero pages come in its place, or SIGBUS */
 };

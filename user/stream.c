@@ -266,7 +266,7 @@ ptrdiff_t ivp_stream_write(struct ivp_lane *lane, const void *bytes, size_t len,
 		ivp_digest_add(&digest->tx, bytes, granted);
 		digest->tx_bytes += granted;
 	}
-	memcpy(span, bytes, granted);
+	ivp_copy_by(lane->region->copy_in, span, bytes, granted);
 	ret = ivp_lane_message_commit(lane, granted, message && granted < len, err);
 	return ret ? ret : (ptrdiff_t)granted;
 }
@@ -319,7 +319,7 @@ ptrdiff_t ivp_stream_read(struct ivp_lane *lane, void *bytes, size_t len, bool *
 	}
 	/* What nobody gets need not be copied to be digested. */
 	if (bytes)
-		memcpy(bytes, span, there);
+		ivp_copy_by(lane->region->copy_out, bytes, span, there);
 	ivp_digest_add(&digest->rx, bytes ? bytes : span, there);
 	digest->rx_bytes += there;
 	ret = ivp_lane_consume(lane, there, err);

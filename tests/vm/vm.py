@@ -123,6 +123,10 @@ class Qmp:
                 self.events.append(message)
 
 
+# rep movsb is executed byte by byte under TCG; max has RDRAND, so getrandom() never waits.
+QUICK_CPU = 'max,-erms'
+
+
 class VM:
     """A booted guest. `devices` are QEMU's own words; see plain_device() and root_port().
 
@@ -134,9 +138,9 @@ class VM:
 
     IOCTL = 16  # the number of that call on the guest's architecture
 
-    def __init__(self, scenario, name, devices=(), machine='q35', memory=512, append='', parallel=False):
+    def __init__(self, scenario, name, devices=(), machine='q35', memory=512, append='', parallel=False, cpu=QUICK_CPU):
         self.scenario, self.name, self.machine, self.memory = scenario, name, machine, memory
-        self.devices, self.append, self.parallel = list(devices), append, parallel
+        self.devices, self.append, self.parallel, self.cpu = list(devices), append, parallel, cpu
         self.change, self.jobs, self.numbers = threading.Condition(), {}, 0
         self.alive, self.hellos, self.byes, self.plugs = False, 0, 0, 0
         self.log = os.path.join(scenario.logs, name)
@@ -181,8 +185,7 @@ class VM:
         accel, log, work = accelerator(), self.log, self.scenario.work
         return ['qemu-system-x86_64', '-name', self.name, '-M', self.machine,
                 '-accel', f'tcg,thread={"multi" if self.parallel else "single"}' if accel == 'tcg' else accel,
-                # rep movsb is executed byte by byte under TCG; max has RDRAND, so getrandom() never waits.
-                '-cpu', 'max,-erms', '-m', str(self.memory), '-smp', '2',
+                '-cpu', self.cpu, '-m', str(self.memory), '-smp', '2',
                 '-display', 'none', '-nodefaults', '-no-user-config', '-no-reboot',
                 '-kernel', image, '-initrd', initramfs,
                 '-append', f'console=ttyS0 panic=-1 panic_on_warn=1 oops=panic {self.append}',

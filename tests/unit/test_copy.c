@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#include "copy.h"
+#include "unit.h"
+
+#define FAR 700 /* beyond every loop's step, several times */
+
+static const struct ivp_copier *all;
+static size_t count;
+
+static u8 filler(size_t i)
+{
+	return (u8)(i * 7 + 1);
+}
+
+/* Bytes in front and behind are others'. */
+static void moves_exactly(const struct ivp_copier *copier, size_t at, size_t source_at, size_t len)
+{
+	u8 to[FAR + 64], from[FAR + 64];
+
+	for (size_t i = 0; i < sizeof(from); i++)
+		from[i] = filler(i);
+	memset(to, 0xee, sizeof(to));
+	copier->copy(to + at, from + source_at, len);
+	for (size_t i = 0; i < sizeof(to); i++)
+		if (to[i] != (i >= at && i < at + len ? filler(i - at + source_at) : 0xee))
+			fail_msg("%s: byte %zu of %zu from %zu to %zu", copier->name, i, len, source_at, at);
+}
+
+static void every_way_moves_every_length(void **state)
+{
+	(void)state;
+	for (size_t way = 0; way < count; way++) {
+		if (all[way].there && !all[way].there())
+			continue;
+		for (size_t len = 0; len <= FAR; len++) {
+			moves_exactly(&all[way], 0, 0, len);
+			moves_exactly(&all[way], 1, 9, len);
+		}
+		for (size_t at = 0; at < 64; at++)
+			moves_exactly(&all[way], at, 63 - at, 200 + at);
+	}
+}
+
+static void the_first_is_there_everywhere(void **state)
+{
+	(void)state;
+	assert_true(count >= 2);
+	assert_string_equal(all[0].name, "memcpy");
+	assert_null(all[0].there);
+	assert_false(all[0].combined);
+}
+
+/* ---- choosing ---- */
+
+static unsigned int asked;
+
+static void slow(void *to, const void *from, size_t len)
+{
+	for (int i = 0; i < 100; i++) {
+		memcpy(to, from, len);
+		__asm__ __volatile__("" ::: "memory");
+	}
+}
+
+static void quick(void *to, const void *from, size_t len)
+{
+	memcpy(to, from, len);
+}
+
+static void counted(void *to, const void *from, size_t len)
+{
+	asked++;
+	memcpy(to, from, len);
+}
+
+static bool never(void)
+{
+	return false;
+}
+
+static const char *chosen(const struct ivp_copier *copiers, size_t number, bool combined)
+{
+	static u8 to[16384], from[16384];
+
+	return ivp_copy_choose(copiers, number, combined, to, from, sizeof(to))->name;
+}
+
+static void a_way_that_is_much_faster_is_taken(void **state)
+{
+	const struct ivp_copier copiers[] = {{"slow", slow, NULL, false}, {"quick", quick, NULL, false}};
+
+	(void)state;
+	assert_string_equal(chosen(copiers, 2, false), "quick");
+}
+
+static void the_first_stays_unless_beaten(void **state)
+{
+	const struct ivp_copier copiers[] = {{"quick", quick, NULL, false}, {"slow", slow, NULL, false}};
+
+	(void)state;
+	assert_string_equal(chosen(copiers, 2, false), "quick");
+	assert_string_equal(chosen(copiers, 1, false), "quick");
+}
+
+static void what_is_not_there_is_not_tried(void **state)
+{
+	const struct ivp_copier copiers[] = {{"slow", slow, NULL, false}, {"counted", counted, never, false}};
+
+	(void)state;
+	asked = 0;
+	assert_string_equal(chosen(copiers, 2, false), "slow");
+	assert_int_equal(asked, 0);
+}
+
+static void streaming_is_for_memory_that_is_combined(void **state)
+{
+	const struct ivp_copier copiers[] = {{"slow", slow, NULL, false}, {"counted", counted, NULL, true}};
+
+	(void)state;
+	asked = 0;
+	assert_string_equal(chosen(copiers, 2, false), "slow");
+	assert_int_equal(asked, 0);
+	assert_string_equal(chosen(copiers, 2, true), "counted");
+	assert_true(asked > 0);
+}
+
+/* Memory so slow that one way takes all the time there is. */
+static void slower(void *to, const void *from, size_t len)
+{
+	for (int i = 0; i < 500; i++)
+		slow(to, from, len);
+}
+
+static void slow_memory_is_not_tried_for_long(void **state)
+{
+	const struct ivp_copier copiers[] = {{"slower", slower, NULL, false}, {"counted", counted, NULL, false}};
+	static u8 to[1 << 16], from[1 << 16];
+
+	(void)state;
+	asked = 0;
+	assert_string_equal(ivp_copy_choose(copiers, 2, false, to, from, sizeof(to))->name, "slower");
+	assert_int_equal(asked, 0);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_way_moves_every_length),
+		cmocka_unit_test(the_first_is_there_everywhere),
+		cmocka_unit_test(a_way_that_is_much_faster_is_taken),
+		cmocka_unit_test(the_first_stays_unless_beaten),
+		cmocka_unit_test(what_is_not_there_is_not_tried),
+		cmocka_unit_test(streaming_is_for_memory_that_is_combined),
+		cmocka_unit_test(slow_memory_is_not_tried_for_long),
+	};
+
+	all = ivp_copiers(&count);
+	return cmocka_run_group_tests_name("copy", tests, NULL, NULL);
+}
