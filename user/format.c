@@ -93,11 +93,12 @@ static int no_geometry(struct ivp_region *region, u32 lanes, u32 sides, struct i
 			(unsigned long long)ivp_superblock_smallest(lanes, sides));
 }
 
-/* The magic goes first and comes last, so that nobody believes what is between. */
+/* The magic goes first and comes last, so that nobody believes what is between; and the old id goes with it, so that whoever finds his
+ * own words gone finds out why. */
 static int lay(struct ivp_region *region, u32 lanes, u32 sides, struct ivp_error *err)
 {
 	struct ivp_superblock sb;
-	u64 __shm *magic = (u64 __plain __shm *)region->map;
+	struct ivp_superblock __shm *there = (struct ivp_superblock __plain __shm *)region->map;
 	int ret = ivp_superblock_lay(&sb, region->size, lanes, sides);
 
 	if (ret)
@@ -108,7 +109,8 @@ static int lay(struct ivp_region *region, u32 lanes, u32 sides, struct ivp_error
 	if (ret)
 		return ret;
 	sb.checksum = ivp_superblock_sum(&sb);
-	ivp_store64(magic, 0);
+	ivp_store64(&there->magic, 0);
+	ivp_store64(&there->format_id, 0);
 	ivp_fence();
 	ivp_wipe(region->map, sb.lanes_offset);
 	for (u32 lane = 0; lane < sb.lanes; lane++) {
@@ -117,7 +119,7 @@ static int lay(struct ivp_region *region, u32 lanes, u32 sides, struct ivp_error
 	}
 	ivp_copy_to(region->map + sizeof(sb.magic), (u8 *)&sb + sizeof(sb.magic), sizeof(sb) - sizeof(sb.magic));
 	ivp_fence_combined_stores();
-	ivp_store64_release(magic, sb.magic);
+	ivp_store64_release(&there->magic, sb.magic);
 	region->sb = sb;
 	return 0;
 }

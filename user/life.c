@@ -69,7 +69,8 @@ int ivp_lane_look(struct ivp_lane *lane, struct ivp_error *err)
 
 	if (lane->region->lost)
 		return ivp_region_check(lane->region, err);
-	if (ivp_load64(&lane->mine->epoch) != lane->epoch) {
+	/* Acquire: pairs with the fence of who lays the region out anew, whose first deed it is to take the format id away. */
+	if (ivp_load64_acquire(&lane->mine->epoch) != lane->epoch) {
 		lane->taken_over = true;
 		if (ivp_region_check(lane->region, err))
 			return -ESTALE;

@@ -220,6 +220,17 @@ static bool knocked(struct ivp_listener *listener, int64_t now)
 	return true;
 }
 
+/* Our slot says another id. */
+static int overwritten(struct ivp_listener *listener, struct ivp_error *err)
+{
+	int ret = ivp_region_check(listener->region, err);
+
+	return ret ? ret
+		   : ivp_fail(err, IVP_FAIL_DAMAGED, -EPROTO,
+			      "%s: another user writes this listener: give each machine its own --side",
+			      listener->region->address.path);
+}
+
 static int check_listener(struct ivp_listener *listener, int64_t deadline, struct ivp_error *err)
 {
 	int ret = ivp_region_check(listener->region, err);
@@ -228,10 +239,9 @@ static int check_listener(struct ivp_listener *listener, int64_t deadline, struc
 		return ret;
 	if (ivp_region_cancelled(listener->region))
 		return ivp_fail(err, IVP_FAIL_GENERAL, -EINTR, "interrupted");
-	if (ivp_load64(&listener->slot->id) != listener->answering.id)
-		return ivp_fail(err, IVP_FAIL_DAMAGED, -EPROTO,
-				"%s: another user writes this listener: give each machine its own --side",
-				listener->region->address.path);
+	/* Acquire: pairs with the fence of who lays the region out anew, whose first deed it is to take the format id away. */
+	if (ivp_load64_acquire(&listener->slot->id) != listener->answering.id)
+		return overwritten(listener, err);
 	if (ivp_now() >= deadline)
 		return ivp_fail(err, IVP_FAIL_NO_PEER, -ETIMEDOUT, "%s: no client came for service '%s'",
 				listener->region->address.path, (const char *)listener->answering.service);
