@@ -13,6 +13,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'vm'))
+import bench_idle  # noqa: E402
 from vm import BUILD, VM, accelerator, plain_device  # noqa: E402
 
 PROGRAM = '/usr/lib/ivpipe/device/guest_wait'
@@ -155,5 +156,6 @@ def main(rounds):
             show_host(vm, memory, rounds)
             show_idle(vm)
         show_touch(vm)
+        bench_idle.show_guest(vm, NODE, bench.path)
     finally:
         bench.clean()
