@@ -90,7 +90,7 @@ static int no_geometry(struct ivp_region *region, u32 lanes, u32 sides, struct i
 			path, lanes, sides, IVP_LANES_MAX, IVP_SIDES_MAX);
 	return ivp_fail(err, IVP_FAIL_USAGE, -EINVAL, "%s: %llu bytes are too few for %s: it takes %llu", path,
 			(unsigned long long)region->size, lanes ? "that many lanes" : "a region",
-			(unsigned long long)ivp_superblock_smallest(lanes, sides));
+			(unsigned long long)ivp_superblock_smallest(region->size, lanes, sides));
 }
 
 /* The magic goes first and comes last, so that nobody believes what is between; and the old id goes with it, so that whoever finds his

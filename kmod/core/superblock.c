@@ -45,18 +45,19 @@ static u32 lanes_that_fit(u64 size, u32 sides, u32 align, u64 ring)
 	return (u32)(count - count % sides);
 }
 
-u64 ivp_superblock_smallest(u32 lanes, u32 sides)
+u64 ivp_superblock_smallest(u64 size, u32 lanes, u32 sides)
 {
-	u64 size;
+	u64 least;
 
 	if (!sides)
 		sides = 2;
 	if (lanes < sides)
 		lanes = sides;
-	size = lanes_start(sides, 4 * KiB) + lanes * stride_for(IVP_RING_MIN, 4 * KiB);
-	if (align_for(size) == 4 * KiB)
-		return size;
-	return lanes_start(sides, 64 * KiB) + lanes * stride_for(64 * KiB, 64 * KiB);
+	least = lanes_start(sides, 4 * KiB) + lanes * stride_for(IVP_RING_MIN, 4 * KiB);
+	/* From there on halves and rings are larger, and as many lanes may need more than a smaller region had. */
+	if (align_for(size) > 4 * KiB || align_for(least) > 4 * KiB)
+		least = lanes_start(sides, 64 * KiB) + lanes * stride_for(64 * KiB, 64 * KiB);
+	return size > least ? size : least;
 }
 
 int ivp_superblock_lay(struct ivp_superblock *sb, u64 size, u32 lanes, u32 sides)

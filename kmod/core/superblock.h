@@ -13,8 +13,8 @@
  */
 int ivp_superblock_lay(struct ivp_superblock *sb, u64 size, u32 lanes, u32 sides);
 
-/* Bytes that `lanes` lanes for `sides` sides need at least. */
-u64 ivp_superblock_smallest(u32 lanes, u32 sides);
+/* The least number of bytes from `size` on that does for `lanes` lanes for `sides` sides. */
+u64 ivp_superblock_smallest(u64 size, u32 lanes, u32 sides);
 
 /*
  * May this copy be believed, with `mapped` bytes at hand? Every field is checked against the others; the checksum is the

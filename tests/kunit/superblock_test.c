@@ -75,12 +75,12 @@ static void smallest_fits_exactly(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(counts); i++) {
-		u64 size = ivp_superblock_smallest(counts[i][0], counts[i][1]);
+		u64 size = ivp_superblock_smallest(0, counts[i][0], counts[i][1]);
 
 		KUNIT_EXPECT_EQ_MSG(test, ivp_superblock_lay(&sb, size, counts[i][0], counts[i][1]), 0,
 				    "%u lanes, %u sides", counts[i][0], counts[i][1]);
 	}
-	KUNIT_EXPECT_EQ(test, ivp_superblock_smallest(2, 2), (u64)IVP_REGION_MIN);
+	KUNIT_EXPECT_EQ(test, ivp_superblock_smallest(0, 2, 2), (u64)IVP_REGION_MIN);
 	KUNIT_EXPECT_EQ(test, ivp_superblock_lay(&sb, IVP_REGION_MIN - 1, 0, 0), -EINVAL);
 }
 

@@ -410,7 +410,7 @@ static void format_says_what_size_would_do(void **state)
 	(void)state;
 	assert_int_equal(format(&(struct ivp_format_options){.lanes = 256}), -EINVAL);
 	assert_int_equal(err.kind, IVP_FAIL_USAGE);
-	snprintf(size, sizeof(size), "%llu", (unsigned long long)ivp_superblock_smallest(256, 2));
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)ivp_superblock_smallest(0, 256, 2));
 	assert_non_null(strstr(err.text, size));
 }
 

@@ -242,12 +242,30 @@ static void the_smallest_size_is_the_smallest(void **state)
 	(void)state;
 	for (u32 sides = 1; sides <= IVP_SIDES_MAX; sides++)
 		for (u32 lanes = sides; lanes <= IVP_LANES_MAX; lanes += sides) {
-			u64 size = ivp_superblock_smallest(lanes, sides);
+			u64 size = ivp_superblock_smallest(0, lanes, sides);
 
 			assert_int_equal(ivp_superblock_lay(&sb, size, lanes, sides), 0);
 			assert_int_equal(ivp_superblock_lay(&sb, size - 1, lanes, sides), -EINVAL);
 		}
-	assert_int_equal(ivp_superblock_smallest(0, 0), IVP_REGION_MIN);
+	assert_int_equal(ivp_superblock_smallest(0, 0, 0), IVP_REGION_MIN);
+}
+
+/* From 4 MiB up halves and rings are larger, and more bytes may hold fewer lanes: what is told has to do nevertheless. */
+static void a_larger_size_that_would_do_is_told(void **state)
+{
+	static const u64 sizes[] = {4 * MiB - 1, 4 * MiB, 8 * MiB, 16 * MiB, 64 * MiB, 128 * MiB};
+	struct ivp_superblock sb;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		for (u32 lanes = 2; lanes <= IVP_LANES_MAX; lanes += 2) {
+			u64 size = ivp_superblock_smallest(sizes[i], lanes, 2);
+
+			assert_int_equal(ivp_superblock_lay(&sb, size, lanes, 2), 0);
+			if (size > sizes[i])
+				assert_int_equal(ivp_superblock_lay(&sb, sizes[i], lanes, 2), -EINVAL);
+		}
+	assert_true(ivp_superblock_smallest(8 * MiB, 200, 2) > 8 * MiB);
 }
 
 static void impossible_numbers_are_refused(void **state)
@@ -305,6 +323,7 @@ int main(void)
 		cmocka_unit_test(any_fields_wrong_are_refused_or_harmless),
 		cmocka_unit_test(every_size_is_laid_out_well_or_refused),
 		cmocka_unit_test(the_smallest_size_is_the_smallest),
+		cmocka_unit_test(a_larger_size_that_would_do_is_told),
 		cmocka_unit_test(impossible_numbers_are_refused),
 		cmocka_unit_test(defaults_are_what_the_protocol_says),
 		cmocka_unit_test(sides_share_the_lanes_evenly),
