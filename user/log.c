@@ -27,7 +27,12 @@ static bool is_shortest(uint32_t point, size_t len)
 size_t ivp_log_character(const char *text)
 {
 	const unsigned char *byte = (const unsigned char *)text;
-	size_t len = byte[0] < 0x80 ? 1 : byte[0] < 0xc2 ? 0 : byte[0] < 0xe0 ? 2 : byte[0] < 0xf0 ? 3 : 4;
+	size_t len = byte[0] < 0x80   ? 1
+		     : byte[0] < 0xc2 ? 0
+		     : byte[0] < 0xe0 ? 2
+		     : byte[0] < 0xf0 ? 3
+		     : byte[0] < 0xf5 ? 4
+				      : 0;
 	uint32_t point;
 
 	if (len < 2)

@@ -70,6 +70,8 @@ int main(void)
 	check(writes("\xc0\xaf", "\\ufffd\\ufffd"), "a slash in too many bytes");
 	check(writes("\xed\xa0\x80", "\\ufffd\\ufffd\\ufffd"), "a surrogate");
 	check(writes("\xf4\x90\x80\x80", "\\ufffd\\ufffd\\ufffd\\ufffd"), "beyond the last character");
+	check(writes("\xf5\x80\x80\x80\xfc\x8b\x88\x88", "\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd"),
+	      "first bytes that no character has");
 	check(cleans("a\x1b[31m\nb", 32, "a?[31m?b"), "a line has no controls");
 	check(cleans("\xc2\x9b"
 		     "1m",
