@@ -8,8 +8,8 @@ KDIR ?= $(or $(wildcard /lib/modules/$(KVER)/build), \
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
-.PHONY: all modules modules_install user check check-vm check-dkms check-kunit check-matrix check-all fuzz-driver bench style \
-	demo install dkms-install dkms-uninstall clean clean-modules help need-headers
+.PHONY: all modules modules_install user check check-vm check-dkms check-kunit check-matrix check-all fuzz fuzz-driver bench \
+	style demo install dkms-install dkms-uninstall clean clean-modules help need-headers
 
 all: modules user ## module and programs
 
@@ -41,6 +41,9 @@ check-all: ## everything that can be checked here
 	scripts/check
 
 SECONDS_ ?= 60
+fuzz: ## what library and helper make of a peer's bytes, guided by coverage, for SECONDS_=60 each
+	scripts/fuzz $(SECONDS_)
+
 fuzz-driver: ## random programs on the node, guided by coverage, for SECONDS_=60
 	scripts/fuzz-driver $(SECONDS_)
 

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Both ends of a ring, and a liar who owns all that they share. He writes between their calls, and between two loads of one call.
+ * Until he does, what was sent has to arrive; whatever he does, nothing outside of the ring is touched, no position goes back, and
+ * who was lied to stays away for good.
+ */
+#include "pair.h"
+#include "record.h"
+
+/* Records of one run; there are no more than bytes of input. */
+#define RECORDS 4096
+
+struct record {
+	u32 type, len;
+};
+
+/* Known as long as nobody lied. */
+static struct {
+	struct record records[RECORDS];
+	u32 first, last; /* of the records sent, the first that is not consumed */
+	u32 taken;       /* of that */
+	u64 sent, received;
+	bool opened; /* the receiver has looked at it */
+} run;
+
+/* What is sent depends on its place in the stream alone. */
+#define PERIOD 65521
+static u8 stream[PERIOD + 65536];
+
+static const u8 *bytes_at(u64 place)
+{
+	return stream + place % PERIOD;
+}
+
+static void note_sent(u32 type, u64 len)
+{
+	if (run.last < RECORDS)
+		run.records[run.last++] = (struct record){type, (u32)len};
+	run.sent += len;
+}
+
+/*
+ * Of a call that began at `pos`. There was room between what the receiver said it has consumed, and a ring further; without a lie
+ * exactly where the receiver had left it.
+ */
+static void require_answer(u64 pos, u64 payload, int ret)
+{
+	u64 told = pair.size - (pos - pair.tx.ring.theirs), left = pair.size - (pos - pair.rx.ring.pos);
+
+	pair_require_end(&pair.tx, ret);
+	require(ret || (told <= pair.size && told >= record_bytes(payload)));
+	require(pair.lied || ret == (left < record_bytes(payload) ? -EAGAIN : 0));
+}
+
+/* Data, the end, and a part of a message: all the same to the ring. */
+static u32 choose_type(struct input *input)
+{
+	return 1 + input_byte(input) % 3;
+}
+
+static u64 wish(struct input *input)
+{
+	u64 number = input_number(input);
+
+	return input_byte(input) % 2 ? number | 1 : 1 + number % pair_most();
+}
+
+static void send_reserved(struct input *input)
+{
+	u64 want = wish(input), len = want, use, pos = pair.tx.pos;
+	u32 type = choose_type(input);
+	u8 *span = NULL;
+	int ret = ivp_ring_reserve(&pair.tx.ring, &span, &len);
+
+	require_answer(pos, ret ? (want < pair_most() ? want : pair_most()) : len, ret);
+	if (ret == -EPROTO) {
+		pair_require_end(&pair.tx, ivp_ring_commit(&pair.tx.ring, type, 1));
+		require(pair.tx.broken);
+	}
+	if (ret)
+		return;
+	pair_require_span(span, len);
+	require(len <= want && span == pair.data + (pos + 8) % pair.size);
+	use = input_byte(input) % 2 ? len : 1 + input_number(input) % len;
+	memcpy(span, bytes_at(run.sent), len);
+	ret = ivp_ring_commit(&pair.tx.ring, type, use);
+	pair_require_end(&pair.tx, ret);
+	require(!ret && pair.tx.pos == pos + record_bytes(use));
+	note_sent(type, use);
+}
+
+static void send_copied(struct input *input)
+{
+	u64 len = 1 + input_number(input) % pair_most(), pos = pair.tx.pos;
+	u32 type = choose_type(input);
+	u8 *bytes = malloc(len);
+	int ret;
+
+	require(bytes);
+	memcpy(bytes, bytes_at(run.sent), len);
+	ret = ivp_ring_put(&pair.tx.ring, type, bytes, len);
+	free(bytes);
+	require_answer(pos, len, ret);
+	if (ret)
+		return;
+	require(pair.tx.pos == pos + record_bytes(len));
+	note_sent(type, len);
+}
+
+static int look(const u8 **span, u64 *len)
+{
+	/* All that was granted is touched, whoever wrote it. */
+	static u8 scratch[65536];
+	u32 before = pair.rx.ring.type, before_left = pair.rx.ring.length - pair.rx.ring.taken, type = 0;
+	int ret = ivp_ring_peek(&pair.rx.ring, &type, span, len);
+
+	pair_require_end(&pair.rx, ret);
+	if (!pair.lied)
+		require(ret == (run.first == run.last ? -EAGAIN : 0));
+	if (ret)
+		return ret;
+	run.opened = true;
+	pair_require_span(*span, *len);
+	require(type >= 1 && type <= 3);
+	require(pair.rx.ring.theirs - pair.rx.ring.pos >= record_bytes(pair.rx.ring.length));
+	/* What was once judged is not asked for again. */
+	require(!before || (before == type && before_left == pair.rx.ring.length - pair.rx.ring.taken));
+	memcpy(scratch, *span, *len);
+	return 0;
+}
+
+static void require_record(const u8 *span, u64 len)
+{
+	const struct record *record = &run.records[run.first];
+
+	require(pair.rx.ring.type == record->type && pair.rx.ring.length == record->len);
+	require(len <= record->len - run.taken);
+	require(!memcmp(span, bytes_at(run.received), len));
+}
+
+static void consume(u64 len)
+{
+	const struct ivp_ring *ring = &pair.rx.ring;
+	u64 there = ring->type && !ring->broken ? ring->length - ring->taken : 0;
+	u32 left = run.records[run.first].len - run.taken;
+	bool opened = run.opened && !ring->broken;
+
+	require(ivp_ring_consume(&pair.rx.ring, len) == (len < there ? len : there));
+	pair_require_end(&pair.rx, pair.rx.broken ? -EPROTO : 0);
+	if (pair.lied || !opened)
+		return;
+	if (len < left) {
+		run.taken += (u32)len;
+		run.received += len;
+		return;
+	}
+	run.received += left;
+	run.taken = 0;
+	run.first++;
+	run.opened = false;
+}
+
+static void receive(struct input *input)
+{
+	const u8 *span;
+	u64 len;
+
+	if (look(&span, &len))
+		return;
+	if (!pair.lied)
+		require_record(span, len);
+	consume(input_byte(input) % 2 ? len : input_number(input));
+}
+
+/* A length that is not the record's ends it all: that is the caller's way to say that the peer broke the rules. */
+static void receive_copy(struct input *input)
+{
+	u64 len = input_byte(input) % 4 ? pair.rx.ring.length : input_number(input) % (2 * pair_most());
+	bool good = !pair.rx.broken && pair.rx.ring.type && !pair.rx.ring.taken && pair.rx.ring.length == len;
+	u8 *bytes = malloc(len ? len : 1);
+	int ret;
+
+	require(bytes);
+	ret = ivp_ring_copy(&pair.rx.ring, bytes, len);
+	require(ret == (good ? 0 : -EPROTO));
+	if (!pair.lied && good)
+		require(!memcmp(bytes, bytes_at(run.received), len));
+	pair.lied = pair.lied || ret;
+	pair_require_end(&pair.rx, ret);
+	free(bytes);
+}
+
+static u64 header_at(u64 pos, u32 type, u32 len)
+{
+	return record_header(pair.epoch, pos, type, len);
+}
+
+static u64 *place_of(struct input *input)
+{
+	switch (input_below(input, 5)) {
+	case 0:
+		return pair.tx.told;
+	case 1:
+		return pair.rx.told;
+	case 2:
+		return (u64 *)(pair.data + pair.rx.ring.pos % pair.size);
+	case 3:
+		return (u64 *)(pair.data + pair.tx.ring.pos % pair.size);
+	default:
+		return (u64 *)(pair.data + input_number(input) % pair.size / 8 * 8);
+	}
+}
+
+static u64 value_of(struct input *input)
+{
+	u64 near = (u64)(int64_t)(int8_t)input_byte(input);
+
+	switch (input_below(input, 6)) {
+	case 0:
+		return pair.tx.ring.pos + 8 * near;
+	case 1:
+		return pair.rx.ring.pos + 8 * near;
+	case 2:
+		return pair.rx.ring.pos + pair.size + near;
+	case 3:
+		return header_at(pair.rx.ring.pos, 1 + (u32)input_byte(input) % 4, (u32)(pair_most() + near));
+	case 4:
+		return header_at(pair.rx.ring.pos, 1, (u32)input_number(input));
+	default:
+		return input_number(input);
+	}
+}
+
+/* A record that looks right, and a position that says it is there. */
+static void forge(struct input *input)
+{
+	u64 pos = pair.rx.ring.pos;
+	u32 len = (u32)(input_byte(input) % 2 ? input_number(input) : input_number(input) % pair_most());
+
+	pair_lie((u64 *)(pair.data + pos % pair.size), header_at(pos, choose_type(input), len));
+	pair_lie(pair.tx.told, pos + record_bytes(input_byte(input) % 4 ? len : input_number(input)));
+}
+
+static void step(struct input *input)
+{
+	struct lie later;
+
+	switch (input_below(input, 8)) {
+	case 0:
+		return send_reserved(input);
+	case 1:
+		return send_copied(input);
+	case 2:
+		return receive(input);
+	case 3:
+		return receive_copy(input);
+	case 4:
+		return consume(input_number(input));
+	case 5:
+		return pair_lie(place_of(input), value_of(input));
+	case 6:
+		return forge(input);
+	default:
+		later.at = place_of(input);
+		later.value = value_of(input);
+		later.loads = input_below(input, 4);
+		pair.lie = later;
+	}
+}
+
+/* Where nobody lied all arrives that was sent. */
+static void drain(void)
+{
+	const u8 *span;
+	u64 len;
+
+	pair.lie.at = NULL;
+	while (!pair.lied && run.last < RECORDS && !look(&span, &len)) {
+		require_record(span, len);
+		consume(len);
+	}
+	require(pair.lied || run.last == RECORDS || run.sent == run.received);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	for (size_t i = 0; i < sizeof(stream); i++)
+		stream[i] = (u8)(i % PERIOD * 0x9e3779b97f4a7c15ULL >> 56);
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	struct input input = {bytes, size};
+
+	memset(&run, 0, sizeof(run));
+	pair_begin(&input);
+	while (input.left && run.last < RECORDS)
+		step(&input);
+	drain();
+	return 0;
+}
