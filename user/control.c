@@ -14,6 +14,7 @@
 
 #include "control.h"
 #include "error.h"
+#include "port.h"
 #include "wait.h"
 
 struct ivp_control {
@@ -60,7 +61,7 @@ void ivp_control_close(struct ivp_control *control)
 		shutdown(control->ends.in,
 			 SHUT_RDWR); /* others may have it open as well, but nobody uses it after us */
 	if (control->ends.child)
-		ivp_endpoint_reap(control->ends.child);
+		ivp_port_reap(control->ends.child);
 	close(control->nudge);
 	pthread_cond_destroy(&control->kicked);
 	pthread_mutex_destroy(&control->lock);

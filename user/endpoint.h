@@ -60,9 +60,6 @@ int ivp_endpoint_accept(const struct ivp_endpoint *endpoint, int listener, struc
 int ivp_endpoint_resolve(const struct ivp_endpoint *endpoint, char spec[IVP_ENDPOINT_NUMERIC_MAX],
 			 struct ivp_error *err);
 
-/* Wait for a command whose connection was closed: it has five seconds, and five more after being told to end. */
-void ivp_endpoint_reap(pid_t child);
-
 /* The listener is closed by the caller; this takes away the name of a unix socket, if it still is the one that was made. */
 void ivp_endpoint_forget(const struct ivp_endpoint *endpoint);
 

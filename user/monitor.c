@@ -16,6 +16,7 @@
 #include "endpoint.h"
 #include "error.h"
 #include "monitor.h"
+#include "port.h"
 #include "sandbox.h"
 #include "wait.h"
 
@@ -436,7 +437,7 @@ static void end_worker(struct worker *worker)
 	if (worker->signals >= 0)
 		close(worker->signals);
 	if (worker->exec.child)
-		ivp_endpoint_reap(worker->exec.child);
+		ivp_port_reap(worker->exec.child);
 }
 
 /* One worker's life; its exit code, or what stands for the signal that ended it. */
