@@ -406,7 +406,7 @@ static int prepare_control(struct worker *worker, struct ivp_error *err)
 static int start_worker(struct worker *worker, int (*work)(struct ivp_cli *cli), struct ivp_error *err)
 {
 	const char *control = worker->cli->control;
-	sigset_t signals;
+	sigset_t signals, told;
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
@@ -418,9 +418,14 @@ static int start_worker(struct worker *worker, int (*work)(struct ivp_cli *cli),
 	worker->told = false;
 	if (worker->control[0])
 		worker->cli->control = worker->control;
+	/* Who is told to end before it can listen hears of it when it does. */
+	sigemptyset(&told);
+	sigaddset(&told, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &told, NULL);
 	worker->pid = worker->signals < 0 ? -1 : fork();
 	if (!worker->pid)
 		be_worker(worker, pair[1], work);
+	sigprocmask(SIG_UNBLOCK, &told, NULL);
 	worker->cli->control = control;
 	close(pair[1]);
 	if (worker->exec.in >= 0)
