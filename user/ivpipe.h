@@ -197,6 +197,8 @@ int ivp_listen(struct ivp_listener **listener, struct ivp_region *region, const 
 /* Wait for one client until it is ready. -ETIMEDOUT, -ECONNREFUSED (a client's proof was wrong, or it refused ours),
  * -EINTR. The listener goes on listening until it is closed. */
 int ivp_accept(struct ivp_lane **lane, struct ivp_listener *listener, struct ivp_error *err);
+/* The same, for so long instead of the listener's own wait_ms. */
+int ivp_accept_within(struct ivp_lane **lane, struct ivp_listener *listener, int64_t wait_ms, struct ivp_error *err);
 void ivp_listener_close(struct ivp_listener *listener);
 
 /* As ivp_lane_fd() and ivp_lane_arm(): for loops that wait for descriptors, 1: somebody is there to be accepted. A listener of theirs

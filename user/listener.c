@@ -302,6 +302,18 @@ int ivp_accept(struct ivp_lane **lane, struct ivp_listener *listener, struct ivp
 	return ret;
 }
 
+int ivp_accept_within(struct ivp_lane **lane, struct ivp_listener *listener, int64_t wait_ms, struct ivp_error *err)
+{
+	struct ivp_lane_options *options = &listener->answering.options;
+	int64_t usual = options->wait_ms;
+	int ret;
+
+	options->wait_ms = wait_ms;
+	ret = ivp_accept(lane, listener, err);
+	options->wait_ms = usual;
+	return ret;
+}
+
 /* ---- for loops ---- */
 
 static bool due(void *arg)

@@ -689,6 +689,7 @@ static void nobody_is_waited_for_for_ever(void **state)
 	listen_here(&options);
 	assert_int_equal(ivp_accept(&server, listener, &err), -ETIMEDOUT);
 	assert_int_equal(err.kind, IVP_FAIL_NO_PEER);
+	assert_int_equal(ivp_accept_within(&server, listener, 0, &err), -ETIMEDOUT);
 	/* Whoever does not accept, listens for the kernel's part. */
 	assert_int_equal(ivp_connect(&client, there, &options, &err), -ETIMEDOUT);
 	assert_int_equal(err.kind, IVP_FAIL_NO_PEER);

@@ -182,6 +182,18 @@ static void nobody_came_in_time(void **state)
 	ivp_listener_close(listener);
 }
 
+static void a_call_may_wait_for_another_time(void **state)
+{
+	struct ivp_lane_options options = {.service = "patient", .wait_ms = -1};
+	struct ivp_listener *listener = listen_with(&options);
+	struct ivp_lane *lane;
+
+	(void)state;
+	assert_int_equal(ivp_accept_within(&lane, listener, 0, &err), -ETIMEDOUT);
+	assert_int_equal(ivp_accept_within(&lane, listener, 20, &err), -ETIMEDOUT);
+	ivp_listener_close(listener);
+}
+
 struct accepting {
 	struct ivp_listener *listener;
 	struct ivp_lane *lane;
@@ -756,6 +768,7 @@ int main(void)
 		TEST(a_region_laid_out_anew_ends_the_wait),
 		TEST(a_wait_can_be_cancelled),
 		TEST(nobody_came_in_time),
+		TEST(a_call_may_wait_for_another_time),
 		TEST(a_listener_is_seen_with_its_service),
 		TEST(a_listener_beats),
 		TEST(a_side_has_room_for_16_listeners),
