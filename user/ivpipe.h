@@ -9,8 +9,8 @@
  * Conventions. Calls that can fail return 0 (or a count) or a negative errno, and fill *err, which may be NULL: a kind to
  * branch on and one sentence to show. The library never prints, never exits, and keeps its hands off signals unless
  * IVP_OPEN_SIGBUS asks for it. Objects belong to the caller until their close call. One region may be used by several
- * threads; one listener or lane by one thread at a time. Times are milliseconds, a negative one means for ever.
- * Nothing is inherited over fork: a child must open its own.
+ * threads; one listener by one thread at a time, and so each direction of a lane: one thread may send while another receives.
+ * Times are milliseconds, a negative one means for ever. Nothing is inherited over fork: a child must open its own.
  *
  * Everything that is read from the region may have been written by an enemy, and is checked before it is used; what comes
  * out of ivp_lane_peek() may even change while it is looked at. docs/PROTOCOL.md has the bytes.
