@@ -9,7 +9,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
 .PHONY: all modules modules_install user check check-vm check-dkms check-kunit check-matrix check-all fuzz fuzz-driver bench \
-	style demo install dkms-install dkms-uninstall clean clean-modules help need-headers
+	style demo install install-python dkms-install dkms-uninstall clean clean-modules help need-headers
 
 all: modules user ## module and programs
 
@@ -59,6 +59,9 @@ demo: ## a guest that sends a file to this machine
 
 install: ## library, ivpipe, manuals and udev rule (DESTDIR=, PREFIX=)
 	+$(MAKE) -C user install
+
+install-python: ## the Python package (DESTDIR=, PREFIX=, PYTHON=)
+	+$(MAKE) -C user install-python
 
 dkms-install: ## the module through DKMS, signed, rebuilt at each kernel update; and the udev rule
 	scripts/dkms install $(KVER)
