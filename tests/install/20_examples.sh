@@ -15,6 +15,10 @@ for source in "$top"/user/examples/*.c; do
 	check "$name says how it is built" grep -qF "cc -o $name $name.c \$(pkg-config --cflags --libs libivpipe)" "$source"
 done
 
+ln -s "$top/user" "$work/user"
+line=$(sed -n 's/^    \(cc .*libivpipe)\)$/\1/p' "$top/README.md")
+check "the README's line" eval '(cd "$work" && eval "$line")'
+
 format
 random_file data 3000001
 sum() {

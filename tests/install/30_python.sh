@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # shellcheck source=/dev/null disable=SC2154,SC2016
-# The Python package, from the prefix in which it is installed: what it promises (cases_*.py), and with the helper.
+# The Python package, from the prefix in which it is installed: what it promises (cases_*.py), with the helper, the README's programs.
 #
 #   PYTHON=PATH   python3 by default, or else the system's, whichever has numpy
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -69,6 +69,20 @@ with ivpipe.Region(sys.argv[1]) as region, region.listen() as listener, listener
 }
 check 'Python to the helper' python_sends
 check 'the helper to Python' python_receives
+
+# readme NAME: the program of the README that begins with its name, for this region.
+readme() {
+	awk -v name="# $1" '/^    #/ { on = $0 == "    " name } /^[^ ]/ { on = 0 } on' "$top/README.md" |
+		sed "s|^    ||; s|/dev/shm/vm0|$region|" >"$work/$1"
+	[ -s "$work/$1" ]
+}
+frames() {
+	readme watch.py && readme make.py || return 1
+	start watch "$python" "$work/watch.py"
+	gives 0 "$python" "$work/make.py" && ends watch 0 && [ "$(wc -l <"$work/watch.out")" = 100 ] &&
+		[ "$(head -n 2 "$work/watch.out" | tr '\n' ' ')" = '0 19200 ' ]
+}
+check 'frames, as in the README' frames
 
 check 'uninstall-python' verb uninstall-python PREFIX="$prefix" PYTHON="$python"
 check 'leaves nothing' test "$(files_below "$site")" = ''
