@@ -153,9 +153,10 @@ static int the_second_filter(void)
 static void *in_a_thread(void *arg)
 {
 	(void)arg;
-	/* Until the other has enclosed us both. */
+	/* Until the other has enclosed us both; that may come to pass in the midst of a call, which ends well. */
 	while (prctl(PR_GET_SECCOMP) == 0)
 		;
+	prctl(PR_GET_SECCOMP);
 	return NULL;
 }
 
