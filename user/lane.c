@@ -141,6 +141,15 @@ static int choose_copiers(struct ivp_lane *lane, struct ivp_error *err)
 	return 0;
 }
 
+/* Looks without a change, one each beat, that are death. What changed last was seen up to a beat after it came to pass, and death is to
+ * be known within the time. */
+static u32 still_looks(int64_t timeout_ms)
+{
+	u32 beats = (u32)((timeout_ms + IVP_BEAT_MS - 1) / IVP_BEAT_MS);
+
+	return beats > 3 ? beats - 1 : beats;
+}
+
 int ivp_lane_attach(struct ivp_lane *lane, const struct ivp_lane_options *options, struct ivp_error *err)
 {
 	int ret = choose_copiers(lane, err);
@@ -156,7 +165,7 @@ int ivp_lane_attach(struct ivp_lane *lane, const struct ivp_lane_options *option
 	lane->looked = ivp_now();
 	lane->local = ivp_locks_held(lane->fd, ivp_lane_lock(lane, !lane->server), 1);
 	if (options->peer_timeout_ms >= 0)
-		lane->still_max = (u32)((options->peer_timeout_ms + IVP_BEAT_MS - 1) / IVP_BEAT_MS);
+		lane->still_max = still_looks(options->peer_timeout_ms);
 	lane->open = true;
 	ret = ivp_stream_new(lane, err);
 	return ret ? ret : ivp_lane_look(lane, err);
