@@ -95,6 +95,24 @@ static void an_end_with_an_unknown_digest_is_damage(void **state)
 	fails(ivp_lane_read(pair.server, &byte, 1, &err), -EBADMSG, IVP_FAIL_DAMAGED);
 }
 
+/* Whatever word of the end is overwritten, it does not make flipped bytes pass. */
+static void a_digest_that_was_struck_out_is_damage(void **state)
+{
+	char bytes[16];
+
+	(void)state;
+	for (size_t word = 0; word < sizeof(struct ivp_end) / 8; word++) {
+		send_text("precious");
+		assert_int_equal(ivp_lane_end(pair.client, &err), 0);
+		((u8 *)pair.client->tx.data)[8] ^= 1;
+		memset((u8 *)pair.client->tx.data + 24 + 8 * word, 0, 8);
+		assert_int_equal(ivp_lane_read(pair.server, bytes, sizeof(bytes), &err), 8);
+		fails(ivp_lane_read(pair.server, bytes, sizeof(bytes), &err), -EBADMSG, IVP_FAIL_DAMAGED);
+		pair_close(&pair);
+		pair_connect(&pair, false);
+	}
+}
+
 static void an_end_of_another_size_is_a_broken_rule(void **state)
 {
 	char byte;
@@ -612,6 +630,7 @@ int main(void)
 		BOTH(a_flipped_byte_is_damage),
 		LOCAL(an_end_with_another_length_is_damage),
 		LOCAL(an_end_with_an_unknown_digest_is_damage),
+		LOCAL(a_digest_that_was_struck_out_is_damage),
 		LOCAL(an_end_of_another_size_is_a_broken_rule),
 		LOCAL(a_damaged_header_breaks_this_lane),
 		LOCAL(an_impossible_position_breaks_this_lane),
