@@ -10,7 +10,12 @@
  * branch on and one sentence to show. The library never prints, never exits, and keeps its hands off signals unless
  * IVP_OPEN_SIGBUS asks for it. Objects belong to the caller until their close call. One region may be used by several
  * threads; one listener by one thread at a time, and so each direction of a lane: one thread may send while another receives.
- * Times are milliseconds, a negative one means for ever. Nothing is inherited over fork: a child must open its own.
+ * Times are milliseconds, a negative one means for ever.
+ *
+ * Nothing is inherited over fork: a child must open its own. What its parent has open is not mapped there, and a call on it ends
+ * the child by SIGSEGV; but the close calls, lanes and listeners before their regions, are harmless to the parent's streams. As
+ * long as a child neither calls them, nor execs, nor ends, it keeps the parent's locks, and peers on this kernel take a parent
+ * that died for alive.
  *
  * Everything that is read from the region may have been written by an enemy, and is checked before it is used; what comes
  * out of ivp_lane_peek() may even change while it is looked at. docs/PROTOCOL.md has the bytes.

@@ -288,6 +288,11 @@ void ivp_lane_close(struct ivp_lane *lane)
 {
 	if (!lane)
 		return;
+	if (ivp_region_inherited(lane->region)) {
+		/* Only that it does not keep the lock for the parent when that is dead. */
+		close(lane->fd);
+		return;
+	}
 	ivp_loop_free(lane);
 	ivp_beat_remove(lane->region->beat, &lane->mine->beat);
 	leave(lane);

@@ -162,6 +162,11 @@ void ivp_listener_close(struct ivp_listener *listener)
 {
 	if (!listener)
 		return;
+	if (ivp_region_inherited(listener->region)) {
+		if (listener->fd >= 0)
+			close(listener->fd);
+		return;
+	}
 	ivp_watch_close(listener->watch);
 	if (listener->slot) {
 		ivp_beat_remove(listener->region->beat, &listener->slot->beat);

@@ -162,6 +162,8 @@ static int map(struct ivp_region *region, struct ivp_error *err)
 	at = mmap(NULL, region->size, prot, MAP_SHARED, region->fd, 0);
 	if (at == MAP_FAILED)
 		return ivp_fail_path(err, -errno, region->address.path, map_hint(&region->address, -errno));
+	/* Two producers on one ring are none. */
+	madvise(at, region->size, MADV_DONTFORK);
 	region->map = (u8 __plain __shm *)at;
 	return 0;
 }
@@ -238,6 +240,7 @@ int ivp_region_map(struct ivp_region **out, const struct ivp_address *address, u
 	if (!region)
 		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
 	region->address = *address;
+	region->owner = getpid();
 	region->fd = region->lock_fd = -1;
 	for (size_t i = 0; i < IVP_SPARES; i++)
 		region->spare[i] = -1;
@@ -265,15 +268,21 @@ int ivp_region_map(struct ivp_region **out, const struct ivp_address *address, u
 	return ret;
 }
 
+static void let_go(struct ivp_region *region)
+{
+	ivp_beat_close(region->beat);
+	if (!region->map)
+		return;
+	ivp_sigbus_forget(ivp_plain(region->map));
+	munmap(ivp_plain(region->map), region->size);
+}
+
 void ivp_region_close(struct ivp_region *region)
 {
 	if (!region)
 		return;
-	ivp_beat_close(region->beat);
-	if (region->map) {
-		ivp_sigbus_forget(ivp_plain(region->map));
-		munmap(ivp_plain(region->map), region->size);
-	}
+	if (!ivp_region_inherited(region))
+		let_go(region);
 	if (region->lock_fd >= 0)
 		close(region->lock_fd);
 	for (size_t i = 0; i < IVP_SPARES; i++)
@@ -317,6 +326,7 @@ u8 __shm *ivp_region_mirror(struct ivp_region *region, u64 offset, u64 len)
 		munmap(at, 2 * len);
 		return NULL;
 	}
+	madvise(at, 2 * len, MADV_DONTFORK);
 	return (u8 __plain __shm *)at;
 }
 

@@ -4,6 +4,7 @@
 #define IVP_REGION_H
 
 #include <signal.h>
+#include <unistd.h>
 
 #include "address.h"
 #include "beat.h"
@@ -42,6 +43,7 @@ struct ivp_region {
 	/* How bytes get into the memory, and out of it; NULL until a lane was attached. */
 	_Atomic(const struct ivp_copier *) copy_in;
 	_Atomic(const struct ivp_copier *) copy_out;
+	pid_t owner; /* the process that opened it */
 	const volatile sig_atomic_t *cancel;
 	volatile sig_atomic_t lost; /* the memory went away; zero pages come in its place, or SIGBUS */
 };
@@ -59,6 +61,12 @@ static inline struct ivp_half __shm *ivp_region_half(const struct ivp_region *re
 static inline bool ivp_region_cancelled(const struct ivp_region *region)
 {
 	return region->cancel && *region->cancel;
+}
+
+/* Is this a child that was forked with the region open? It has neither the memory nor the threads, and others' locks. */
+static inline bool ivp_region_inherited(const struct ivp_region *region)
+{
+	return region->owner != getpid();
 }
 
 /* Map `len` bytes at `offset` twice in a row, so that a span may run over the end. NULL where page sizes forbid it. */
