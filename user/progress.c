@@ -179,7 +179,6 @@ void ivp_progress_end(void)
 		put(text, (size_t)len);
 	}
 	progress.waiting = "the next";
-	progress.shown = progress.shown && !progress.stop;
 	pthread_mutex_unlock(&progress.lock);
 }
 
