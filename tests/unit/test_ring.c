@@ -597,9 +597,8 @@ static bool receive_some(struct both *both, u64 *seed, u64 sent, u64 *received)
 	return true;
 }
 
-static void random_traffic_arrives_as_it_was_sent(void **state)
+static void random_traffic(struct both *both)
 {
-	struct both *both = *state;
 	u64 seed = 5, sent = 0, received = 0;
 
 	for (int round = 0; round < 60000; round++) {
@@ -613,6 +612,29 @@ static void random_traffic_arrives_as_it_was_sent(void **state)
 		;
 	assert_int_equal(sent, received);
 	assert_true(sent > 100 * SIZE);
+}
+
+static void random_traffic_arrives_as_it_was_sent(void **state)
+{
+	random_traffic(*state);
+}
+
+/* As after so many bytes. */
+static void start_at(struct both *both, u64 pos)
+{
+	both->tx.pos = both->tx.theirs = both->rx.pos = both->rx.theirs = pos;
+	*both->prod = *both->cons = pos;
+}
+
+static void positions_pass_powers_of_two(void **state)
+{
+	static const u8 bits[] = {31, 32, 33, 40, 48, 63};
+
+	for (size_t i = 0; i < sizeof(bits); i++) {
+		start_at(*state, (1ULL << bits[i]) - SIZE / 2);
+		random_traffic(*state);
+		assert_true(((struct both *)*state)->rx.pos > 1ULL << bits[i]);
+	}
 }
 
 #define STREAM (4 << 20)
@@ -806,6 +828,7 @@ int main(void)
 		MIRRORED(a_mirrored_span_runs_over_the_edge),
 		SINGLE(an_unmirrored_span_stops_at_the_edge),
 		BOTH(random_traffic_arrives_as_it_was_sent),
+		BOTH(positions_pass_powers_of_two),
 		BOTH(two_threads_stream_in_order),
 	};
 
