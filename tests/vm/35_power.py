@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Waiters outlive the machine's sleep, and the memory's absence; a reboot and a power-off end with them outstanding."""
+"""Waiters outlive the machine's sleep, and the memory's absence, but streams end by it; a reboot and a power-off end with them outstanding."""
 from scenario import M, Scenario
-from streams import both_ways, start_udev
+from streams import Endless, both_ways, start_udev
 from waiters import WAYS, Waiter, let_it_look, outstanding, store
 
 MEMORY = 2  # PCI_COMMAND_MEMORY
@@ -86,6 +86,19 @@ def changed_without_decode(t, vm, region):
         waiter.check_changed(t, 'changed while decoding was off', 101)
 
 
+def streams_without_decode(t, vm, region):
+    """The memory goes under a stream: both ends end with an error, and the next stream works when it is there again."""
+    for direction in ('to guest', 'to host'):
+        what = f'decoding goes off under a stream {direction}'
+        decode = Decode(vm)
+        stream = Endless(t, vm, region, direction)
+        decode.set(False)
+        stream.check_guest(what)
+        stream.check_host(what, codes=(7, 8))
+        decode.set(True)
+        both_ways(t, vm, region, f'after {what}', size=M)
+
+
 def reboots(t, vm, region):
     verdict = vm.ask_verdict(0)
     t.check(verdict.startswith('PASS: '), 'before it reboots: verdict', verdict)
@@ -125,5 +138,7 @@ with Scenario('sleep, decoding off, reboot and power off while words are waited 
     start_udev(guest)
     decode_off(t, guest, shared)
     changed_without_decode(t, guest, shared)
+    shared.write(0, bytes(2 * M))
+    streams_without_decode(t, guest, shared)
     reboots(t, guest, shared)
     powers_off(guest)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Guests that reboot or vanish, hosts that die, and what an earlier run left in the memory."""
+"""Guests that reboot, panic or vanish, hosts that die, and what an earlier run left in the memory."""
 from scenario import M, Scenario
 from streams import Endless, both_ways, start_udev
 
@@ -30,4 +30,12 @@ with Scenario('guest reboot, QEMU killed, host end killed, stale contents') as t
         vm.start()
         start_udev(vm)
         both_ways(t, vm, region, f'with the next QEMU, stream {direction}')
+
+    stream = Endless(t, vm, region, 'to host')
+    vm.spawn('echo c > /proc/sysrq-trigger')
+    stream.check_host('the guest\'s kernel panics under a stream')
+    vm.kill()
+    vm.start()
+    start_udev(vm)
+    both_ways(t, vm, region, 'after a panic')
     vm.finish_and_stop()
