@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * fire: many short streams under a liar.   fire REGION LIAR STREAMS SEED
+ * fire: many short streams under a liar.   fire REGION DEVICE LIAR STREAMS SEED
  *
- * REGION is laid out already. The streams are made by eight processes in batches; during each the liar lies about another part, at
- * another rate, and after each the region is laid out anew and a stream must work. Prints how they ended, as comments of TAP. Exit
- * code 0: each ended by itself in time, with right bytes or an error, and nobody's memory grew.
+ * DEVICE is the resource2_wc of a directory that looks like a PCI device's, and leads to REGION. The streams are made by eight
+ * processes in batches; during each the liar lies about another part, at another rate, and after each the region is laid out anew
+ * and a stream must work. Prints how they ended, as comments of TAP. Exit code 0: each ended by itself in time, with right bytes or
+ * an error, and nobody's memory grew.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 
 #define PATIENCE_MS 600
 #define GROWTH_KIB  1024
-#define LANES       24
+#define LANES       27
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1 /* freed memory is kept for a while */
@@ -90,7 +91,7 @@ static uint64_t stop_liar(struct liar *liar)
 
 static void lay_out(void)
 {
-	struct ivp_format_options options = {.lanes = LANES, .force = true};
+	struct ivp_format_options options = {.lanes = LANES, .sides = 3, .force = true};
 	struct ivp_error err;
 	int fd = open(fire->region, O_RDONLY | O_CLOEXEC);
 
@@ -206,19 +207,20 @@ static void run_batches(uint64_t streams)
 
 int main(int argc, char **argv)
 {
-	if (argc != 5)
+	if (argc != 6)
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
 	fire = mmap(NULL, sizeof(*fire), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (fire == MAP_FAILED)
 		return 1;
 	fire->region = argv[1];
-	liar_path = argv[2];
-	fire->seed = strtoull(argv[4], NULL, 0);
+	fire->device = argv[2];
+	liar_path = argv[3];
+	fire->seed = strtoull(argv[5], NULL, 0);
 	fire->patience_ms = PATIENCE_MS;
 	lay_out();
 	fire_start(fire);
-	run_batches(strtoull(argv[3], NULL, 0));
+	run_batches(strtoull(argv[4], NULL, 0));
 	fire_end(fire);
 	return fire->failed;
 }

@@ -21,9 +21,9 @@ struct tally {
 };
 
 struct fire {
-	const char *region;
+	const char *region, *device; /* the same memory, as a guest has it */
 	uint64_t seed;
-	int64_t patience_ms;                 /* of each wait but that for the handshake, which has half of it */
+	int64_t patience_ms;                 /* of each wait; twice as long for somebody to come */
 	uint8_t superblock[FIRE_SUPERBLOCK]; /* as it was laid out; put back before each stream */
 	struct tally tallies[FIRE_PAIRS];
 	bool failed; /* the parent's */
