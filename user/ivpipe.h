@@ -290,7 +290,8 @@ ptrdiff_t ivp_lane_recv_message(struct ivp_lane *lane, void *bytes, size_t len, 
 int ivp_lane_message_peek(struct ivp_lane *lane, const void **span, size_t *len, bool *more, struct ivp_error *err);
 int ivp_lane_message_commit(struct ivp_lane *lane, size_t len, bool more, struct ivp_error *err);
 
-/* Leave the digest out of what this end sends: call it before the first byte. Length is checked all the same. */
+/* Leave the digest out of what this end sends, and do without that of what it receives: call it before the first byte, in either
+ * direction. Length and headers are checked all the same. About twice as fast, where both ends do. */
 void ivp_lane_no_digest(struct ivp_lane *lane);
 
 /* Say that nothing more will be sent (half-close), with length and digest. -EAGAIN: no room for the record yet. */

@@ -11,7 +11,7 @@
 struct ivp_digest_state {
 	struct ivp_digest_stream tx, rx; /* aligned to 64 bytes, hence not inside struct ivp_lane */
 	u64 tx_bytes, rx_bytes;
-	bool off; /* leave it out of what we send */
+	bool off; /* leave it out of what we send, and do not ask for the peer's */
 };
 
 int ivp_stream_new(struct ivp_lane *lane, struct ivp_error *err)
@@ -328,8 +328,10 @@ ptrdiff_t ivp_stream_read(struct ivp_lane *lane, void *bytes, size_t len, bool *
 	/* What nobody gets need not be copied to be digested. */
 	if (bytes)
 		ivp_copy_by(lane->region->copy_out, bytes, span, there);
-	ivp_digest_add(&digest->rx, bytes ? bytes : span, there);
-	digest->rx_bytes += there;
+	if (!digest->off) {
+		ivp_digest_add(&digest->rx, bytes ? bytes : span, there);
+		digest->rx_bytes += there;
+	}
 	ret = ivp_lane_consume(lane, there, err);
 	return ret ? ret : (ptrdiff_t)there;
 }

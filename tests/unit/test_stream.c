@@ -329,6 +329,23 @@ static void without_a_digest_the_length_still_counts(void **state)
 	assert_int_equal(ivp_lane_read(pair.server, &byte, 1, &err), 0);
 }
 
+/* A receiver that wants none does not ask for the sender's; the length it asks for. */
+static void who_wants_no_digest_compares_none(void **state)
+{
+	char byte;
+
+	(void)state;
+	ivp_lane_no_digest(pair.server);
+	send_text("some");
+	((u8 *)pair.client->tx.data)[8] = 'S';
+	pair.client->sent++;
+	assert_int_equal(ivp_lane_end(pair.client, &err), 0);
+	receive_text("Some");
+	fails((int)ivp_lane_read(pair.server, &byte, 1, &err), -EBADMSG, IVP_FAIL_DAMAGED);
+	pair.server->received++;
+	assert_int_equal(ivp_lane_read(pair.server, &byte, 1, &err), 0);
+}
+
 static void an_empty_stream_ends(void **state)
 {
 	char byte;
@@ -656,6 +673,7 @@ int main(void)
 		BOTH(a_verdict_wakes_a_sleeping_sender),
 		BOTH(a_close_wakes_a_sleeping_peer),
 		BOTH(done_is_said_once_everything_is_there),
+		LOCAL(who_wants_no_digest_compares_none),
 		LOCAL(an_empty_stream_ends),
 		BOTH(peek_and_consume_see_what_reserve_and_commit_wrote),
 		LOCAL(a_wish_of_any_size_gets_a_piece),

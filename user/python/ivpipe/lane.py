@@ -198,7 +198,7 @@ class Lane:
                 self._drop_reserved()
 
     def no_digest(self):
-        """Leave the digest out of what is sent: before the first byte of it."""
+        """Neither send a digest nor ask for one: before the first byte, in either direction. Twice as fast, where both do."""
         with self._sending:
             lib.lane_no_digest(self._handle())
 
