@@ -13,6 +13,7 @@ enum ivp_verb {
 	IVP_VERB_SEND = 1 << 3,
 	IVP_VERB_RECV = 1 << 4,
 	IVP_VERB_PIPE = 1 << 5,
+	IVP_VERB_SETUP = 1 << 7,
 };
 
 struct ivp_cli {
@@ -21,6 +22,8 @@ struct ivp_cli {
 	const char *region, *service, *output, *name, *control;
 	const char *argument; /* the one operand, or NULL */
 	bool help, quiet, verbose, keep, create, force, json, no_checksum, listen, sparse, wait_given, no_sandbox;
+	bool apply; /* setup, and the user who shall have the memory: */
+	const char *user;
 	bool enclosed; /* this process has shut itself in */
 	int monitor;   /* a worker's way to the process that opens files; -1: this one does */
 	int progress;  /* 1 yes, 0 no, -1 if standard error is a terminal */
@@ -37,6 +40,7 @@ int ivp_cmd_info(struct ivp_cli *cli);
 int ivp_cmd_send(struct ivp_cli *cli);
 int ivp_cmd_recv(struct ivp_cli *cli);
 int ivp_cmd_pipe(struct ivp_cli *cli);
+int ivp_cmd_setup(struct ivp_cli *cli);
 
 /* main.c: the signal that asked us to end, or 0; what the commands have in common. */
 extern volatile sig_atomic_t ivp_cli_signal;

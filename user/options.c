@@ -13,7 +13,8 @@
 #define LONG_ONLY 256
 
 enum {
-	OPT_CONTROL = LONG_ONLY,
+	OPT_APPLY = LONG_ONLY,
+	OPT_CONTROL,
 	OPT_CREATE,
 	OPT_FORCE,
 	OPT_JSON,
@@ -32,11 +33,12 @@ enum {
 	OPT_SIZE,
 	OPT_SPARSE,
 	OPT_TIMEOUT,
+	OPT_USER,
 	OPT_WAIT,
 };
 
 #define STREAMS (IVP_VERB_SEND | IVP_VERB_RECV | IVP_VERB_PIPE)
-#define ALL     (IVP_VERB_FORMAT | IVP_VERB_LIST | IVP_VERB_INFO | STREAMS)
+#define ALL     (IVP_VERB_FORMAT | IVP_VERB_LIST | IVP_VERB_INFO | IVP_VERB_SETUP | STREAMS)
 
 static const struct row {
 	int code;
@@ -70,6 +72,10 @@ static const struct row {
 	{OPT_FORCE, "force", NULL, IVP_VERB_FORMAT, "over somebody else's data, and under the feet of users"},
 	{OPT_FORCE, "force", NULL, IVP_VERB_RECV, "let a file named by %n replace one that exists"},
 	{OPT_JSON, "json", NULL, IVP_VERB_LIST | IVP_VERB_INFO, "for programs"},
+	{OPT_NAME, "name", "NAME", IVP_VERB_SETUP, "of the memory (vm0), and for incus of the instance"},
+	{OPT_SIZE, "size", "SIZE", IVP_VERB_SETUP, "of the memory, a power of two (64M)"},
+	{OPT_USER, "user", "USER", IVP_VERB_SETUP, "who shall have the memory on the host (you)"},
+	{OPT_APPLY, "apply", NULL, IVP_VERB_SETUP, "make the file; it must not exist"},
 	{OPT_NO_SANDBOX, "no-sandbox", NULL, STREAMS | IVP_VERB_INFO, "keep all rights while streaming; for debugging"},
 	{OPT_PROGRESS, "progress", NULL, STREAMS, "show it although standard error is no terminal"},
 	{OPT_NO_PROGRESS, "no-progress", NULL, STREAMS, "do not show it"},
@@ -257,6 +263,9 @@ static int apply(struct ivp_cli *cli, int code, const char *text)
 	case OPT_CONTROL:
 		cli->control = text;
 		return 0;
+	case OPT_USER:
+		cli->user = text;
+		return 0;
 	case 'h':
 		return !(cli->help = true);
 	case 'q':
@@ -269,6 +278,8 @@ static int apply(struct ivp_cli *cli, int code, const char *text)
 		return !(cli->create = true);
 	case OPT_FORCE:
 		return !(cli->force = true);
+	case OPT_APPLY:
+		return !(cli->apply = true);
 	case OPT_JSON:
 		return !(cli->json = true);
 	case OPT_NO_CHECKSUM:
