@@ -13,6 +13,7 @@ enum ivp_verb {
 	IVP_VERB_SEND = 1 << 3,
 	IVP_VERB_RECV = 1 << 4,
 	IVP_VERB_PIPE = 1 << 5,
+	IVP_VERB_DOCTOR = 1 << 6,
 	IVP_VERB_SETUP = 1 << 7,
 };
 
@@ -22,7 +23,8 @@ struct ivp_cli {
 	const char *region, *service, *output, *name, *control;
 	const char *argument; /* the one operand, or NULL */
 	bool help, quiet, verbose, keep, create, force, json, no_checksum, listen, sparse, wait_given, no_sandbox;
-	bool apply; /* setup, and the user who shall have the memory: */
+	bool fix, yes; /* doctor */
+	bool apply;    /* setup, and the user who shall have the memory: */
 	const char *user;
 	bool enclosed; /* this process has shut itself in */
 	int monitor;   /* a worker's way to the process that opens files; -1: this one does */
@@ -34,6 +36,7 @@ struct ivp_cli {
 	int64_t deadline; /* until which a region or a peer is waited for */
 };
 
+int ivp_cmd_doctor(struct ivp_cli *cli);
 int ivp_cmd_format(struct ivp_cli *cli);
 int ivp_cmd_list(struct ivp_cli *cli);
 int ivp_cmd_info(struct ivp_cli *cli);

@@ -86,7 +86,8 @@ static int apply(const struct ivp_cli *cli, const struct ivp_setup *setup)
 		return refuse(setup->user, "not in /etc/passwd: give the user's number");
 	fd = open(setup->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
-		ivp_fail_path(&err, -errno, setup->path, errno == EEXIST ? "see whether it is right, or rm it" : NULL);
+		ivp_fail_path(&err, -errno, setup->path,
+			      errno == EEXIST ? "to see whether it is right: ivpipe doctor -r that" : NULL);
 		return ivp_cli_failed(cli, &err);
 	}
 	ret = fill(fd, setup, user, group, &err);

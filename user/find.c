@@ -17,6 +17,7 @@
 #endif
 
 #include "error.h"
+#include "find.h"
 #include "format.h"
 #include "superblock.h"
 
@@ -363,6 +364,20 @@ int ivp_find(struct ivp_found **list, size_t *count, struct ivp_error *err)
 	if (!find_by_udev(&finding))
 #endif
 		find_in_sysfs(&finding);
+	find_files(&finding);
+	return finish(&finding, list, count, err);
+}
+
+int ivp_find_below(const char *root, struct ivp_found **list, size_t *count, struct ivp_error *err)
+{
+	char sys[PATH_MAX], dev[PATH_MAX], shm[PATH_MAX];
+	const struct places places = {sys, dev, shm};
+	struct finding finding = {.places = &places};
+
+	if (!join(sys, sizeof(sys), root, "sys") || !join(dev, sizeof(dev), root, "dev") ||
+	    !join(shm, sizeof(shm), root, "dev/shm"))
+		return ivp_fail(err, IVP_FAIL_USAGE, -ENAMETOOLONG, "%.40s...: too long a path", root);
+	find_in_sysfs(&finding);
 	find_files(&finding);
 	return finish(&finding, list, count, err);
 }

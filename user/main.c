@@ -30,6 +30,8 @@ static const struct verb {
 	{IVP_VERB_RECV, "recv", "[OPTION...]", "receive a stream to standard output or a file", ivp_cmd_recv, -1, true},
 	{IVP_VERB_PIPE, "pipe", "[OPTION...]", "standard input and output, both ways at once", ivp_cmd_pipe, 30000,
 	 true},
+	{IVP_VERB_DOCTOR, "doctor", "[OPTION...] [REGION]", "find out what is wrong, or slow, and how to mend it",
+	 ivp_cmd_doctor, 0, false},
 	{IVP_VERB_SETUP, "setup", "[OPTION...] qemu|libvirt|proxmox|incus", "say how a virtual machine gets a device",
 	 ivp_cmd_setup, 0, false},
 };

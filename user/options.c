@@ -16,6 +16,7 @@ enum {
 	OPT_APPLY = LONG_ONLY,
 	OPT_CONTROL,
 	OPT_CREATE,
+	OPT_FIX,
 	OPT_FORCE,
 	OPT_JSON,
 	OPT_KEEP,
@@ -35,10 +36,11 @@ enum {
 	OPT_TIMEOUT,
 	OPT_USER,
 	OPT_WAIT,
+	OPT_YES,
 };
 
 #define STREAMS (IVP_VERB_SEND | IVP_VERB_RECV | IVP_VERB_PIPE)
-#define ALL     (IVP_VERB_FORMAT | IVP_VERB_LIST | IVP_VERB_INFO | IVP_VERB_SETUP | STREAMS)
+#define ALL     (IVP_VERB_FORMAT | IVP_VERB_LIST | IVP_VERB_INFO | IVP_VERB_DOCTOR | IVP_VERB_SETUP | STREAMS)
 
 static const struct row {
 	int code;
@@ -46,7 +48,7 @@ static const struct row {
 	int verbs;
 	const char *help;
 } rows[] = {
-	{'r', "region", "REGION", STREAMS | IVP_VERB_INFO,
+	{'r', "region", "REGION", STREAMS | IVP_VERB_INFO | IVP_VERB_DOCTOR,
 	 "a file, /dev/ivshmemN, a sysfs resource2, or auto ($IVPIPE_REGION, else auto)"},
 	{'s', "service", "NAME", STREAMS, "what the sender asks for, and a receiver offers (default)"},
 	{'o', "output", "FILE", IVP_VERB_RECV, "where to write; appears once complete; %n is the sender's name for it"},
@@ -71,7 +73,9 @@ static const struct row {
 	{OPT_CREATE, "create", NULL, IVP_VERB_FORMAT, "make the file; it must not exist"},
 	{OPT_FORCE, "force", NULL, IVP_VERB_FORMAT, "over somebody else's data, and under the feet of users"},
 	{OPT_FORCE, "force", NULL, IVP_VERB_RECV, "let a file named by %n replace one that exists"},
-	{OPT_JSON, "json", NULL, IVP_VERB_LIST | IVP_VERB_INFO, "for programs"},
+	{OPT_JSON, "json", NULL, IVP_VERB_LIST | IVP_VERB_INFO | IVP_VERB_DOCTOR, "for programs"},
+	{OPT_FIX, "fix", NULL, IVP_VERB_DOCTOR, "mend what can be mended safely, after asking"},
+	{OPT_YES, "yes", NULL, IVP_VERB_DOCTOR, "without asking"},
 	{OPT_NAME, "name", "NAME", IVP_VERB_SETUP, "of the memory (vm0), and for incus of the instance"},
 	{OPT_SIZE, "size", "SIZE", IVP_VERB_SETUP, "of the memory, a power of two (64M)"},
 	{OPT_USER, "user", "USER", IVP_VERB_SETUP, "who shall have the memory on the host (you)"},
@@ -278,6 +282,10 @@ static int apply(struct ivp_cli *cli, int code, const char *text)
 		return !(cli->create = true);
 	case OPT_FORCE:
 		return !(cli->force = true);
+	case OPT_FIX:
+		return !(cli->fix = true);
+	case OPT_YES:
+		return !(cli->yes = true);
 	case OPT_APPLY:
 		return !(cli->apply = true);
 	case OPT_JSON:

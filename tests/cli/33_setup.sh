@@ -83,6 +83,7 @@ else
 	check 'and all its blocks' test "$(stat -c %b "$file")" = 2048
 	check 'which are zeros' cmp -s -n 1048576 "$file" /dev/zero
 	check 'twice' complains 1 'exists' "$IVPIPE" setup qemu --name "$name" --size 1M --apply
+	check 'the doctor has no complaint' gives 0 "$IVPIPE" doctor -r "$file"
 	check 'a region at once' gives 5 "$IVPIPE" recv -q -r "$file" --wait 0
 	check 'and after that' gives 0 "$IVPIPE" info "$file"
 	rm -f "$file"

@@ -11,6 +11,7 @@ wanted='./bin/ivpipe
 ./lib/libivpipe.so.0
 ./lib/pkgconfig/libivpipe.pc
 ./lib/udev/rules.d/70-ivshmem.rules
+./share/man/man1/ivpipe-doctor.1
 ./share/man/man1/ivpipe-setup.1
 ./share/man/man1/ivpipe.1
 ./share/man/man3/libivpipe.3'
