@@ -13,7 +13,28 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "deps.h"
+
+/* Memory that is slow to read ('r') or to write ('w'): copied forty times. The private one is known by its two halves. */
+static char slow_way;
+static void *slow_copy(void *to, const void *from, size_t len)
+{
+	static const void *own;
+	int times = 1;
+
+	if (from == (const char *)to + 64 * 1024)
+		own = to;
+	else if ((slow_way == 'r' && to == own) || (slow_way == 'w' && from == own))
+		times = 40;
+	while (times--) {
+		__builtin_memcpy(to, from, len);
+		__asm__ __volatile__("" : : : "memory");
+	}
+	return to;
+}
+#define memcpy slow_copy
 #include "../../user/doctor_memory.c"
+#undef memcpy
 #include "check.h"
 #include "machine.h"
 
@@ -311,17 +332,15 @@ static void check_cache(void)
 
 static void check_speed(void)
 {
-	static const struct ivp_finding none;
-	struct ivp_finding found = none;
-	struct ivp_speed speed = {.private = 8000000000, .read = 250000000, .write = 7000000000};
-	struct ivp_found node = {.backing = IVP_BACKING_NODE};
-	struct ivp_doctor own = {.regions = &node, .region = &node, .speeds = &speed};
-
-	check(say_speed(&own, &found, "reads", speed.read) && strstr(found.evidence, "250 MB/s") &&
-		      strstr(found.evidence, "1/32"),
-	      "[54] reading at 1/32 of private memory's speed");
-	check(!say_speed(&own, &found, "writes", speed.write), "[55] writing at 7/8 is no finding");
-	check(!say_speed(&own, &found, "reads", 0), "nor is what was not measured");
+	well_host();
+	slow_way = 'r';
+	finds(54, 1, ": reads ", "/dev/shm", "a file that is slow to read");
+	check(!finding(55) && strstr(finding(54)->evidence, ": 1/"), "and not to write");
+	well_guest();
+	slow_way = 'w';
+	finds(55, 1, ": writes ", "cache_reason", "a node that is slow to write");
+	check(!finding(54), "and not to read");
+	slow_way = 0;
 	well_guest();
 	well("measured");
 	check(doctor.speeds[0].private && doctor.speeds[0].read && doctor.speeds[0].write, "in all three ways");
