@@ -5,6 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 wanted='./bin/ivpipe
+./include/ivpipe-xpra.h
 ./include/ivpipe.h
 ./lib/libivpipe.a
 ./lib/libivpipe.so
@@ -14,6 +15,7 @@ wanted='./bin/ivpipe
 ./share/man/man1/ivpipe-doctor.1
 ./share/man/man1/ivpipe-setup.1
 ./share/man/man1/ivpipe.1
+./share/man/man3/libivpipe-xpra.3
 ./share/man/man3/libivpipe.3'
 
 # A package's staging directory first, since nothing of it may be noticed in what is installed.
@@ -48,21 +50,23 @@ promised() {
 	echo LIBIVPIPE_0.1
 }
 check 'the library has the symbols of its list, versioned, and no others' diff <(exported) <(promised | sort)
-# all_in FILE BEFORE AFTER: each name stands there so.
+# all_in BEFORE AFTER FILE...: each name stands so in one of them.
 all_in() {
 	local name
 	for name in $(promised | sed -n 's/@@.*//p'); do
-		grep -q "$2$name$3" "$1" || { echo "$name is not in $1" >&2; return 1; }
+		cat "${@:3}" | grep -q "$1$name$2" || { echo "$name is not in ${*:3}" >&2; return 1; }
 	done
 }
-check 'each of them is declared' all_in "$prefix/include/ivpipe.h" '\b' '('
-check 'and has its place in the manual' all_in "$prefix/share/man/man3/libivpipe.3" '^\.Fn ' ' '
+check 'each of them is declared' all_in '\b' '(' "$prefix"/include/ivpipe{,-xpra}.h
+check 'and has its place in the manual' all_in '^\.Fn ' ' ' "$prefix"/share/man/man3/libivpipe{,-xpra}.3
 check 'its name is libivpipe.so.0' eval 'objdump -p "$prefix/lib/libivpipe.so.0" | grep -q "SONAME *libivpipe.so.0$"'
 
+# The one for Xpra includes the other.
 header() {
-	"$@" -Wall -Wextra -Werror -pedantic-errors -fsyntax-only "$prefix/include/ivpipe.h"
+	"$@" -Wall -Wextra -Werror -pedantic-errors -fsyntax-only "$prefix/include/ivpipe.h" &&
+		"$@" -Wall -Wextra -Werror -pedantic-errors -fsyntax-only "$prefix/include/ivpipe-xpra.h"
 }
-check 'the header is C11 by itself' header "$CC" -std=c11 -x c
+check 'the headers are C11 by themselves' header "$CC" -std=c11 -x c
 check 'and C++17' header "$CXX" -std=c++17 -x c++
 
 printf '#include <ivpipe.h>\n#include <stdio.h>\nint main(void)\n{\n\treturn puts(ivp_version()) < 0;\n}\n' >"$work/version.c"
@@ -79,7 +83,7 @@ for name in shared archive; do
 done
 check 'so says pkg-config' test "$(pkg-config --modversion libivpipe)" = "$version"
 
-for page in 1:ivpipe 3:libivpipe; do
+for page in 1:ivpipe 3:libivpipe 3:libivpipe-xpra; do
 	file=$prefix/share/man/man${page%:*}/${page#*:}.${page%:*}
 	check "man finds ${page#*:}(${page%:*})" test "$(man -M "$prefix/share/man" -w "${page%:*}" "${page#*:}")" = "$file"
 	check 'and it holds' eval 'mandoc -Tlint -Wwarning "$file" >&2'
