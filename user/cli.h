@@ -15,13 +15,18 @@ enum ivp_verb {
 	IVP_VERB_PIPE = 1 << 5,
 	IVP_VERB_DOCTOR = 1 << 6,
 	IVP_VERB_SETUP = 1 << 7,
+	IVP_VERB_XPRA_CHECK = 1 << 8,
+	IVP_VERB_XPRA_SERVE = 1 << 9,
+	IVP_VERB_XPRA_PREPARE = 1 << 10,
+	IVP_VERB_XPRA_STATUS = 1 << 11,
 };
 
 struct ivp_cli {
 	enum ivp_verb verb;
 	const char *verb_name;
 	const char *region, *service, *output, *name, *control;
-	const char *argument; /* the one operand, or NULL */
+	const char *back, *as; /* xpra: memory for the other direction; a version */
+	const char *argument;  /* the one operand, or NULL */
 	bool help, quiet, verbose, keep, create, force, json, no_checksum, listen, sparse, wait_given, no_sandbox;
 	bool fix, yes; /* doctor */
 	bool apply;    /* setup, and the user who shall have the memory: */
@@ -44,6 +49,10 @@ int ivp_cmd_send(struct ivp_cli *cli);
 int ivp_cmd_recv(struct ivp_cli *cli);
 int ivp_cmd_pipe(struct ivp_cli *cli);
 int ivp_cmd_setup(struct ivp_cli *cli);
+int ivp_cmd_xpra_check(struct ivp_cli *cli);
+int ivp_cmd_xpra_serve(struct ivp_cli *cli);
+int ivp_cmd_xpra_prepare(struct ivp_cli *cli);
+int ivp_cmd_xpra_status(struct ivp_cli *cli);
 
 /* main.c: the signal that asked us to end, or 0; what the commands have in common. */
 extern volatile sig_atomic_t ivp_cli_signal;

@@ -34,14 +34,29 @@ static const struct verb {
 	 ivp_cmd_doctor, 0, false},
 	{IVP_VERB_SETUP, "setup", "[OPTION...] qemu|libvirt|proxmox|incus", "say how a virtual machine gets a device",
 	 ivp_cmd_setup, 0, false},
+	{IVP_VERB_XPRA_CHECK, "xpra check", "[OPTION...] URL", "would Xpra's server use this memory?",
+	 ivp_cmd_xpra_check, 1000, false},
+	{IVP_VERB_XPRA_SERVE, "xpra serve", "[OPTION...] URL", "be a server that an Xpra client tries it with",
+	 ivp_cmd_xpra_serve, -1, false},
+	{IVP_VERB_XPRA_PREPARE, "xpra prepare", "[OPTION...] [REGION]", "zero what a crashed session left",
+	 ivp_cmd_xpra_prepare, 0, false},
+	{IVP_VERB_XPRA_STATUS, "xpra status", "[OPTION...] [REGION]", "show how full Xpra's memory is",
+	 ivp_cmd_xpra_status, 0, false},
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
-static const struct verb *find_verb(const char *name)
+/* A verb of one word or of two; how many of them are used up. */
+static const struct verb *find_verb(char **words, int *used)
 {
-	for (const struct verb *verb = verbs; verb < verbs + VERBS; verb++)
-		if (!strcmp(verb->name, name))
+	for (const struct verb *verb = verbs; verb < verbs + VERBS; verb++) {
+		const char *space = strchr(verb->name, ' ');
+		size_t len = space ? (size_t)(space - verb->name) : strlen(verb->name);
+
+		*used = space ? 2 : 1;
+		if (strlen(words[0]) == len && !memcmp(words[0], verb->name, len) &&
+		    (!space || (words[1] && !strcmp(words[1], space + 1))))
 			return verb;
+	}
 	return NULL;
 }
 
@@ -50,9 +65,9 @@ static int help_all(void)
 	puts("usage: ivpipe VERB [OPTION...] [ARGUMENT]\n"
 	     "Streams through memory that machines or processes share.\n");
 	for (const struct verb *verb = verbs; verb < verbs + VERBS; verb++)
-		printf("  %-8s %s\n", verb->name, verb->summary);
-	puts("  help     show this, or the options of a verb: ivpipe help send\n"
-	     "  version  show the version\n\n"
+		printf("  %-12s %s\n", verb->name, verb->summary);
+	puts("  help         show this, or the options of a verb: ivpipe help send\n"
+	     "  version      show the version\n\n"
 	     "  guest$ tar c /data | ivpipe send        host$ ivpipe recv -r /dev/shm/vm0 | tar x");
 	return 0;
 }
@@ -64,12 +79,13 @@ static int help_verb(const struct verb *verb)
 	return 0;
 }
 
-static int help(const char *name)
+static int help(char **words)
 {
-	const struct verb *verb = name ? find_verb(name) : NULL;
+	int used;
+	const struct verb *verb = words[0] ? find_verb(words, &used) : NULL;
 
-	if (name && !verb) {
-		ivp_log_error("help: %s: no such verb: see ivpipe help", name);
+	if (words[0] && !verb) {
+		ivp_log_error("help: %s: no such verb: see ivpipe help", words[0]);
 		return IVP_FAIL_USAGE;
 	}
 	return verb ? help_verb(verb) : help_all();
@@ -224,17 +240,20 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : NULL;
-	const struct verb *verb = word ? find_verb(word) : NULL;
+	int used;
+	const struct verb *verb = word ? find_verb(argv + 1, &used) : NULL;
 
 	occupy_standard_streams();
 	if (verb)
-		return flush(run_verb(verb, argc - 1, argv + 1));
+		return flush(run_verb(verb, argc - used, argv + used));
 	if (!word)
 		ivp_log_error("no verb: see ivpipe help");
 	else if (!strcmp(word, "help") || !strcmp(word, "-h") || !strcmp(word, "--help"))
-		return flush(help(argc > 2 ? argv[2] : NULL));
+		return flush(help(argv + 2));
 	else if (!strcmp(word, "version") || !strcmp(word, "-V") || !strcmp(word, "--version"))
 		return flush(printf("ivpipe %s\n", ivp_version()) < 0);
+	else if (!strcmp(word, "xpra"))
+		ivp_log_error("xpra: check, serve, prepare or status: see ivpipe help");
 	else
 		ivp_log_error("%s: no such verb: see ivpipe help", word);
 	return IVP_FAIL_USAGE;

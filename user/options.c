@@ -14,6 +14,8 @@
 
 enum {
 	OPT_APPLY = LONG_ONLY,
+	OPT_AS,
+	OPT_BACK,
 	OPT_CONTROL,
 	OPT_CREATE,
 	OPT_FIX,
@@ -40,7 +42,10 @@ enum {
 };
 
 #define STREAMS (IVP_VERB_SEND | IVP_VERB_RECV | IVP_VERB_PIPE)
-#define ALL     (IVP_VERB_FORMAT | IVP_VERB_LIST | IVP_VERB_INFO | IVP_VERB_DOCTOR | IVP_VERB_SETUP | STREAMS)
+#define MEETS   (IVP_VERB_XPRA_CHECK | IVP_VERB_XPRA_SERVE)
+#define LOOKS   (IVP_VERB_XPRA_PREPARE | IVP_VERB_XPRA_STATUS)
+#define ALL                                                                                                            \
+	(IVP_VERB_FORMAT | IVP_VERB_LIST | IVP_VERB_INFO | IVP_VERB_DOCTOR | IVP_VERB_SETUP | STREAMS | MEETS | LOOKS)
 
 static const struct row {
 	int code;
@@ -48,7 +53,7 @@ static const struct row {
 	int verbs;
 	const char *help;
 } rows[] = {
-	{'r', "region", "REGION", STREAMS | IVP_VERB_INFO | IVP_VERB_DOCTOR,
+	{'r', "region", "REGION", STREAMS | IVP_VERB_INFO | IVP_VERB_DOCTOR | MEETS | LOOKS,
 	 "a file, /dev/ivshmemN, a sysfs resource2, or auto ($IVPIPE_REGION, else auto)"},
 	{'s', "service", "NAME", STREAMS, "what the sender asks for, and a receiver offers (default)"},
 	{'o', "output", "FILE", IVP_VERB_RECV, "where to write; appears once complete; %n is the sender's name for it"},
@@ -61,7 +66,10 @@ static const struct row {
 	{OPT_RATE_LIMIT, "rate-limit", "RATE", STREAMS, "at most so many bytes a second, such as 10M"},
 	{OPT_WAIT, "wait", "D", STREAMS | IVP_VERB_INFO,
 	 "for a region and a peer, such as 500ms, 3s, 2m, forever (30s; who listens: forever; info: 0)"},
-	{OPT_TIMEOUT, "timeout", "D", STREAMS, "for each answer of the handshake (5s)"},
+	{OPT_WAIT, "wait", "D", MEETS, "for the server or the client (check: 1s; serve: forever)"},
+	{OPT_BACK, "back", "REGION", MEETS, "memory for what goes from the client to the server (Xpra 6.3 and later)"},
+	{OPT_AS, "as", "VERSION", IVP_VERB_XPRA_CHECK, "be as strict as a client of this version, such as 3.1.3"},
+	{OPT_TIMEOUT, "timeout", "D", STREAMS | MEETS, "for each answer of the handshake (5s)"},
 	{OPT_PEER_TIMEOUT, "peer-timeout", "D", STREAMS,
 	 "until a peer in another machine that is silent is dead; 0: never (3s)"},
 	{OPT_CONTROL, "control", "ADDRESS", STREAMS,
@@ -73,14 +81,17 @@ static const struct row {
 	{OPT_CREATE, "create", NULL, IVP_VERB_FORMAT, "make the file; it must not exist"},
 	{OPT_FORCE, "force", NULL, IVP_VERB_FORMAT, "over somebody else's data, and under the feet of users"},
 	{OPT_FORCE, "force", NULL, IVP_VERB_RECV, "let a file named by %n replace one that exists"},
-	{OPT_JSON, "json", NULL, IVP_VERB_LIST | IVP_VERB_INFO | IVP_VERB_DOCTOR, "for programs"},
 	{OPT_FIX, "fix", NULL, IVP_VERB_DOCTOR, "mend what can be mended safely, after asking"},
 	{OPT_YES, "yes", NULL, IVP_VERB_DOCTOR, "without asking"},
 	{OPT_NAME, "name", "NAME", IVP_VERB_SETUP, "of the memory (vm0), and for incus of the instance"},
 	{OPT_SIZE, "size", "SIZE", IVP_VERB_SETUP, "of the memory, a power of two (64M)"},
 	{OPT_USER, "user", "USER", IVP_VERB_SETUP, "who shall have the memory on the host (you)"},
 	{OPT_APPLY, "apply", NULL, IVP_VERB_SETUP, "make the file; it must not exist"},
-	{OPT_NO_SANDBOX, "no-sandbox", NULL, STREAMS | IVP_VERB_INFO, "keep all rights while streaming; for debugging"},
+	{OPT_FORCE, "force", NULL, MEETS | IVP_VERB_XPRA_PREPARE, "although the region is laid out for ivpipe"},
+	{OPT_JSON, "json", NULL, IVP_VERB_LIST | IVP_VERB_INFO | IVP_VERB_DOCTOR | MEETS | IVP_VERB_XPRA_STATUS,
+	 "for programs"},
+	{OPT_NO_SANDBOX, "no-sandbox", NULL, STREAMS | IVP_VERB_INFO | MEETS,
+	 "keep all rights while streaming; for debugging"},
 	{OPT_PROGRESS, "progress", NULL, STREAMS, "show it although standard error is no terminal"},
 	{OPT_NO_PROGRESS, "no-progress", NULL, STREAMS, "do not show it"},
 	{'q', "quiet", NULL, ALL, "errors only"},
@@ -269,6 +280,12 @@ static int apply(struct ivp_cli *cli, int code, const char *text)
 		return 0;
 	case OPT_USER:
 		cli->user = text;
+		return 0;
+	case OPT_BACK:
+		cli->back = text;
+		return 0;
+	case OPT_AS:
+		cli->as = text;
 		return 0;
 	case 'h':
 		return !(cli->help = true);

@@ -14,6 +14,7 @@ wanted='./bin/ivpipe
 ./lib/udev/rules.d/70-ivshmem.rules
 ./share/man/man1/ivpipe-doctor.1
 ./share/man/man1/ivpipe-setup.1
+./share/man/man1/ivpipe-xpra.1
 ./share/man/man1/ivpipe.1
 ./share/man/man3/libivpipe-xpra.3
 ./share/man/man3/libivpipe.3'
@@ -83,7 +84,7 @@ for name in shared archive; do
 done
 check 'so says pkg-config' test "$(pkg-config --modversion libivpipe)" = "$version"
 
-for page in 1:ivpipe 3:libivpipe 3:libivpipe-xpra; do
+for page in 1:ivpipe 1:ivpipe-xpra 3:libivpipe 3:libivpipe-xpra; do
 	file=$prefix/share/man/man${page%:*}/${page#*:}.${page%:*}
 	check "man finds ${page#*:}(${page%:*})" test "$(man -M "$prefix/share/man" -w "${page%:*}" "${page#*:}")" = "$file"
 	check 'and it holds' eval 'mandoc -Tlint -Wwarning "$file" >&2'
