@@ -260,68 +260,77 @@ static int apply_value(struct ivp_cli *cli, int code, const char *text)
 	}
 }
 
-static int apply(struct ivp_cli *cli, int code, const char *text)
+static bool apply_flag(struct ivp_cli *cli, int code)
 {
 	switch (code) {
-	case 'r':
-		cli->region = text;
-		return 0;
-	case 's':
-		cli->service = text;
-		return 0;
-	case 'o':
-		cli->output = text;
-		return 0;
-	case OPT_NAME:
-		cli->name = text;
-		return 0;
-	case OPT_CONTROL:
-		cli->control = text;
-		return 0;
-	case OPT_USER:
-		cli->user = text;
-		return 0;
-	case OPT_BACK:
-		cli->back = text;
-		return 0;
-	case OPT_AS:
-		cli->as = text;
-		return 0;
 	case 'h':
-		return !(cli->help = true);
+		return cli->help = true;
 	case 'q':
-		return !(cli->quiet = true);
+		return cli->quiet = true;
 	case 'v':
-		return !(cli->verbose = true);
+		return cli->verbose = true;
 	case OPT_KEEP:
-		return !(cli->keep = true);
+		return cli->keep = true;
 	case OPT_CREATE:
-		return !(cli->create = true);
+		return cli->create = true;
 	case OPT_FORCE:
-		return !(cli->force = true);
+		return cli->force = true;
 	case OPT_FIX:
-		return !(cli->fix = true);
+		return cli->fix = true;
 	case OPT_YES:
-		return !(cli->yes = true);
+		return cli->yes = true;
 	case OPT_APPLY:
-		return !(cli->apply = true);
+		return cli->apply = true;
 	case OPT_JSON:
-		return !(cli->json = true);
+		return cli->json = true;
 	case OPT_NO_CHECKSUM:
-		return !(cli->no_checksum = true);
+		return cli->no_checksum = true;
 	case OPT_NO_SANDBOX:
-		return !(cli->no_sandbox = true);
+		return cli->no_sandbox = true;
 	case OPT_LISTEN:
-		return !(cli->listen = true);
+		return cli->listen = true;
 	case OPT_SPARSE:
-		return !(cli->sparse = true);
+		return cli->sparse = true;
 	case OPT_PROGRESS:
 	case OPT_NO_PROGRESS:
 		cli->progress = code == OPT_PROGRESS;
-		return 0;
+		return true;
 	default:
-		return apply_value(cli, code, text);
+		return false;
 	}
+}
+
+static const char **word_of(struct ivp_cli *cli, int code)
+{
+	switch (code) {
+	case 'r':
+		return &cli->region;
+	case 's':
+		return &cli->service;
+	case 'o':
+		return &cli->output;
+	case OPT_NAME:
+		return &cli->name;
+	case OPT_CONTROL:
+		return &cli->control;
+	case OPT_USER:
+		return &cli->user;
+	case OPT_BACK:
+		return &cli->back;
+	case OPT_AS:
+		return &cli->as;
+	default:
+		return NULL;
+	}
+}
+
+static int apply(struct ivp_cli *cli, int code, const char *text)
+{
+	const char **word = word_of(cli, code);
+
+	if (word)
+		*word = text;
+	return word || apply_flag(cli, code) ? 0 : apply_value(cli, code, text);
 }
 
 /* The rows of one verb, as getopt_long() wants them. The colon in front tells a missing argument from an unknown option. */
