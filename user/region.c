@@ -216,8 +216,8 @@ int ivp_region_take_lock_file(struct ivp_region *region)
 
 void ivp_region_return_lock_file(struct ivp_region *region, int fd, u64 byte)
 {
+	ivp_locks_drop(fd, byte);
 	if (region->enclosed) {
-		ivp_locks_drop(fd, byte);
 		pthread_mutex_lock(&spares_lock);
 		for (size_t i = 0; i < IVP_SPARES && fd >= 0; i++) {
 			if (region->spare[i] >= 0)
