@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
 #include <errno.h>
-#include <linux/vm_sockets.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+/* Older ones want to have heard of sockets. */
+#include <linux/vm_sockets.h>
 
 #include "endpoint.h"
 #include "error.h"
