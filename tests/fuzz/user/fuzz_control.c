@@ -88,13 +88,20 @@ static void close_connection(void)
 	free(run.inbox);
 }
 
+/* As far as there is room: crumbs of a byte fill a socket long before its bytes do. */
 static void put(const u8 *bytes, size_t len)
 {
+	ssize_t sent;
+
 	if (run.ended || len > STREAM_MAX - run.sent)
 		return;
-	require(write(run.to, bytes, len) == (ssize_t)len);
-	memcpy(run.stream + run.sent, bytes, len);
-	run.sent += len;
+	sent = run.socket ? send(run.to, bytes, len, MSG_DONTWAIT) : write(run.to, bytes, len);
+	if (sent < 0) {
+		require(errno == EAGAIN);
+		return;
+	}
+	memcpy(run.stream + run.sent, bytes, (size_t)sent);
+	run.sent += (size_t)sent;
 }
 
 /* A run of bytes that repeats, so that a short input makes whole messages. */
