@@ -12,12 +12,15 @@ wanted='./bin/ivpipe
 ./lib/libivpipe.so.0
 ./lib/pkgconfig/libivpipe.pc
 ./lib/udev/rules.d/70-ivshmem.rules
+./share/bash-completion/completions/ivpipe
+./share/fish/vendor_completions.d/ivpipe.fish
 ./share/man/man1/ivpipe-doctor.1
 ./share/man/man1/ivpipe-setup.1
 ./share/man/man1/ivpipe-xpra.1
 ./share/man/man1/ivpipe.1
 ./share/man/man3/libivpipe-xpra.3
-./share/man/man3/libivpipe.3'
+./share/man/man3/libivpipe.3
+./share/zsh/site-functions/_ivpipe'
 
 # A package's staging directory first, since nothing of it may be noticed in what is installed.
 check 'install, staged' verb install DESTDIR="$work/stage" PREFIX=/usr
