@@ -7,12 +7,16 @@
 wanted='./bin/ivpipe
 ./include/ivpipe-xpra.h
 ./include/ivpipe.h
+./include/linux/ivshmem.h
 ./lib/libivpipe.a
 ./lib/libivpipe.so
 ./lib/libivpipe.so.0
 ./lib/pkgconfig/libivpipe.pc
+./lib/systemd/system/ivpipe-recv@.service
 ./lib/udev/rules.d/70-ivshmem.rules
 ./share/bash-completion/completions/ivpipe
+./share/doc/ivpipe/examples/ivpipe-recv-vm0
+./share/doc/ivpipe/examples/ivpipe-vm0.conf
 ./share/fish/vendor_completions.d/ivpipe.fish
 ./share/man/man1/ivpipe-doctor.1
 ./share/man/man1/ivpipe-setup.1
@@ -20,6 +24,8 @@ wanted='./bin/ivpipe
 ./share/man/man1/ivpipe.1
 ./share/man/man3/libivpipe-xpra.3
 ./share/man/man3/libivpipe.3
+./share/man/man4/ivshmem.4
+./share/man/man7/ivpipe.7
 ./share/zsh/site-functions/_ivpipe'
 
 # A package's staging directory first, since nothing of it may be noticed in what is installed.
@@ -87,7 +93,7 @@ for name in shared archive; do
 done
 check 'so says pkg-config' test "$(pkg-config --modversion libivpipe)" = "$version"
 
-for page in 1:ivpipe 1:ivpipe-xpra 3:libivpipe 3:libivpipe-xpra; do
+for page in 1:ivpipe 1:ivpipe-xpra 3:libivpipe 3:libivpipe-xpra 4:ivshmem 7:ivpipe; do
 	file=$prefix/share/man/man${page%:*}/${page#*:}.${page%:*}
 	check "man finds ${page#*:}(${page%:*})" test "$(man -M "$prefix/share/man" -w "${page%:*}" "${page#*:}")" = "$file"
 	check 'and it holds' eval 'mandoc -Tlint -Wwarning "$file" >&2'
