@@ -9,7 +9,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
 .PHONY: all modules modules_install user check check-vm check-dkms check-kunit check-matrix check-all fuzz fuzz-driver bench \
-	style demo install install-python dkms-install dkms-uninstall clean clean-modules help need-headers
+	style demo deb install install-python dkms-install dkms-uninstall clean clean-modules help need-headers
 
 all: modules user ## module and programs
 
@@ -56,6 +56,9 @@ style: ## formatting, sparse, checkpatch, Coccinelle, shellcheck
 
 demo: ## a guest that sends a file to this machine
 	scripts/demo
+
+deb: ## Debian packages into build/deb: ivpipe ivpipe-dkms libivpipe0 libivpipe-dev python3-ivpipe
+	scripts/deb
 
 install: ## library, ivpipe, manuals and udev rule (DESTDIR=, PREFIX=)
 	+$(MAKE) -C user install
