@@ -8,7 +8,7 @@ KDIR ?= $(or $(wildcard /lib/modules/$(KVER)/build), \
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
-.PHONY: all modules modules_install user check check-vm check-dkms check-kunit check-matrix check-all fuzz fuzz-driver bench \
+.PHONY: all modules modules_install user check check-vm check-dkms check-deb check-kunit check-matrix check-all fuzz fuzz-driver bench \
 	style demo deb install install-python dkms-install dkms-uninstall clean clean-modules help need-headers
 
 all: modules user ## module and programs
@@ -33,6 +33,9 @@ check-kunit: ## KUnit suites, faults and unplug in a kernel with KASAN, lockdep 
 
 check-dkms: ## installing through DKMS, in a place of its own (root)
 	tests/dkms/run
+
+check-deb: ## Debian packages: built, installed, used and purged, in a place of their own (root)
+	tests/deb/run
 
 check-matrix: ## the module on Debian's other kernels (scripts/check-matrix --all: 7.x too)
 	scripts/check-matrix
