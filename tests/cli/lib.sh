@@ -16,7 +16,7 @@ export LC_ALL=C
 unset IVPIPE_REGION
 
 [ -x "$IVPIPE" ] || { echo "Bail out! $IVPIPE is not there: make user"; exit 1; }
-work=$(mktemp -d "${TMPDIR:-/tmp}/ivpipe-cli.XXXXXX")
+work=$(realpath "$(mktemp -d "${TMPDIR:-/tmp}/ivpipe-cli.XXXXXX")")
 chmod 755 "$work"
 region=/dev/shm/${work##*/}
 declare -A pids=()
