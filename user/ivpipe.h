@@ -290,6 +290,15 @@ ptrdiff_t ivp_lane_recv_message(struct ivp_lane *lane, void *bytes, size_t len, 
 int ivp_lane_message_peek(struct ivp_lane *lane, const void **span, size_t *len, bool *more, struct ivp_error *err);
 int ivp_lane_message_commit(struct ivp_lane *lane, size_t len, bool more, struct ivp_error *err);
 
+/*
+ * Hold back what is written until it is 64 KiB or an eighth of the ring, whichever is less; until there is no room for more, and
+ * at the end; or until ivp_lane_flush(). For those who write a little at a time: telling the peer of a write costs more than some
+ * hundred bytes do. Without hold every write is told at once; ending it tells what was held. To be called by the thread that writes.
+ * Whoever holds, and then waits for an answer, has to flush first.
+ */
+void ivp_lane_hold(struct ivp_lane *lane, bool hold);
+void ivp_lane_flush(struct ivp_lane *lane);
+
 /* Leave the digest out of what this end sends, and do without that of what it receives: call it before the first byte, in either
  * direction. Length and headers are checked all the same. About twice as fast, where both ends do. */
 void ivp_lane_no_digest(struct ivp_lane *lane);

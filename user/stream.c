@@ -188,7 +188,23 @@ int ivp_lane_reserve(struct ivp_lane *lane, void **span, size_t *len, struct ivp
 		*span = ivp_plain(at);
 		*len = granted;
 	}
+	/* Nobody makes room for what he does not see. */
+	if (ret == -EAGAIN)
+		ivp_lane_flush(lane);
 	return ret;
+}
+
+void ivp_lane_hold(struct ivp_lane *lane, bool hold)
+{
+	lane->tx.held = hold;
+	if (!hold)
+		ivp_lane_flush(lane);
+}
+
+void ivp_lane_flush(struct ivp_lane *lane)
+{
+	if (ivp_ring_flush(&lane->tx))
+		ivp_lane_kick(lane);
 }
 
 int ivp_lane_message_commit(struct ivp_lane *lane, size_t len, bool more, struct ivp_error *err)
@@ -198,7 +214,8 @@ int ivp_lane_message_commit(struct ivp_lane *lane, size_t len, bool more, struct
 	if (ivp_ring_commit(&lane->tx, more ? IVP_RECORD_PART : IVP_RECORD_DATA, len))
 		return broken(lane, err);
 	lane->sent += len;
-	ivp_lane_kick(lane);
+	if (lane->tx.told == lane->tx.pos)
+		ivp_lane_kick(lane);
 	return 0;
 }
 
@@ -240,7 +257,8 @@ int ivp_lane_consume(struct ivp_lane *lane, size_t len, struct ivp_error *err)
 	/* The end stays at the front. */
 	if (lane->rx.type != IVP_RECORD_END)
 		lane->received += ivp_ring_consume(&lane->rx, len);
-	ivp_lane_kick(lane);
+	if (lane->rx.told == lane->rx.pos)
+		ivp_lane_kick(lane);
 	return 0;
 }
 

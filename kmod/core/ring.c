@@ -41,14 +41,23 @@ static int look(struct ivp_ring *ring, u64 limit)
 	return 0;
 }
 
-/* Release: publishes the record before it (sender), or the end of our reading (receiver). Pairs with look(). */
+/* Release: publishes the records before it (sender), or the end of our reading (receiver). Pairs with look(). */
 static void announce_pos(struct ivp_ring *ring)
 {
+	ring->told = ring->pos;
 	if (ring->combined)
 		ivp_fence_combined_stores();
 	ivp_store64_release(ring->announce, ring->pos);
 	if (ring->combined)
 		ivp_fence_combined_stores();
+}
+
+/* Much enough that announcing it costs little, and little enough that the largest record finds room in what is left. */
+static bool is_a_lot(const struct ivp_ring *ring)
+{
+	u64 untold = ring->pos - ring->told;
+
+	return untold >= ring->size / 8 || untold >= IVP_PIECE_MAX;
 }
 
 static u64 contiguous(const struct ivp_ring *ring, u64 pos)
@@ -83,7 +92,7 @@ int ivp_ring_reserve(struct ivp_ring *ring, u8 __shm **span, u64 *len)
 
 	/* Only if the room that was last seen does not do: the peer's line is fetched once per lap, not once per record. */
 	if (ring->broken || ring->size - (ring->pos - ring->theirs) < record_size(payload))
-		ret = look(ring, ring->pos);
+		ret = look(ring, ring->told);
 	if (ret)
 		return ret;
 	if (ring->size - (ring->pos - ring->theirs) < record_size(payload))
@@ -103,8 +112,17 @@ int ivp_ring_commit(struct ivp_ring *ring, enum ivp_record_type type, u64 len)
 	ivp_wipe(ring->data + (ring->pos + IVP_RECORD_HEADER + len) % ring->size, padding);
 	ivp_store64((u64 __plain __shm *)header, header_for(ring, type, (u32)len));
 	ring->pos += record_size(len);
-	announce_pos(ring);
+	if (!ring->held || type == IVP_RECORD_END || is_a_lot(ring))
+		announce_pos(ring);
 	return 0;
+}
+
+bool ivp_ring_flush(struct ivp_ring *ring)
+{
+	if (ring->told == ring->pos)
+		return false;
+	announce_pos(ring);
+	return true;
 }
 
 int ivp_ring_put(struct ivp_ring *ring, enum ivp_record_type type, const void *bytes, u64 len)
@@ -181,6 +199,7 @@ u64 ivp_ring_consume(struct ivp_ring *ring, u64 len)
 		return done;
 	ring->pos += record_size(ring->length);
 	ring->type = 0;
-	announce_pos(ring);
+	if (ring->pos == ring->theirs || is_a_lot(ring))
+		announce_pos(ring);
 	return done;
 }

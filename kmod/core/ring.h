@@ -2,7 +2,8 @@
 /*
  * ring: a single-producer, single-consumer byte ring that carries records, shared with a peer who may lie.
  *
- * Each end keeps its own position privately, in bytes since the session began, and announces it in its half. The other end's
+ * Each end keeps its own position privately, in bytes since the session began, and announces it in its half: not each time, for
+ * an announcement costs the other end a cache miss. The other end's
  * is loaded once per look and refused, for good, if it is impossible: going backwards, beyond what was announced, more than
  * a ring ahead, or not a multiple of 8. After that every call answers -EPROTO; memory outside the ring is never touched.
  *
@@ -20,6 +21,7 @@ struct ivp_ring {
 	u64 piece;              /* largest record with its header, a multiple of 8 */
 	u64 epoch;              /* of the sender */
 	u64 pos;                /* ours: produced or consumed */
+	u64 told;               /* the last one of ours that was announced */
 	u64 theirs;             /* the last one of the peer's that was accepted */
 	u64 __shm *announce;    /* where ours is told */
 	const u64 __shm *other; /* where theirs is told */
@@ -28,6 +30,7 @@ struct ivp_ring {
 	u32 type;               /* receiving: its type; 0 while none was looked at */
 	bool mirrored;          /* mapped twice in a row: a span may run over the end */
 	bool combined;          /* not write-back: publish and observe with fences */
+	bool held;              /* sending: announce a lot of records at once, or at a flush */
 	bool broken;            /* the peer lied */
 };
 
@@ -41,8 +44,11 @@ void ivp_ring_attach(struct ivp_ring *ring, u8 __shm *data, u64 size, u64 epoch,
  */
 int ivp_ring_reserve(struct ivp_ring *ring, u8 __shm **span, u64 *len);
 
-/* Sender: the first len bytes of what was last reserved are a record of this type: publish it. -EPROTO. */
+/* Sender: the first len bytes of what was last reserved are a record of this type: publish it, unless records are held. -EPROTO. */
 int ivp_ring_commit(struct ivp_ring *ring, enum ivp_record_type type, u64 len);
+
+/* Publish what is held; whether anything was. */
+bool ivp_ring_flush(struct ivp_ring *ring);
 
 /* Sender: a whole small record at once, also over the edge of a ring that is not mirrored. -EAGAIN, -EPROTO. */
 int ivp_ring_put(struct ivp_ring *ring, enum ivp_record_type type, const void *bytes, u64 len);
@@ -58,7 +64,7 @@ int ivp_ring_peek(struct ivp_ring *ring, u32 *type, const u8 __shm **span, u64 *
 
 /*
  * Receiver: done with len bytes of the record that was peeked at, or with what is left of it; how many that was. Its room is given
- * back with its last byte.
+ * back with the last record that is known to be there, or an eighth of the ring at a time.
  */
 u64 ivp_ring_consume(struct ivp_ring *ring, u64 len);
 

@@ -6,6 +6,7 @@
  *
  *   dual      both copy through the same memory and never ask each other anything: what no stream can beat
  *   lane      ivpipe's library, without a digest         lane-digest   with it         lane-view   read where it lies
+ *   lane-held the same, publishing a lot of writes at once
  *   pipe      as pipe(2) makes it          pipe-large    of 1 MiB      splice          vmsplice(2) into such a one
  *   unix      a stream socket              tcp           over the loopback
  *
@@ -102,6 +103,13 @@ static void lane_write(struct job *job)
 		must((int)put, &err);
 		done += (size_t)put;
 	}
+}
+
+static void held_write(struct job *job)
+{
+	ivp_lane_hold(job->lane, true);
+	lane_write(job);
+	ivp_lane_hold(job->lane, false);
 }
 
 static void lane_read(struct job *job)
@@ -226,9 +234,16 @@ static const struct way {
 	const char *name;
 	void (*write)(struct job *job), (*read)(struct job *job);
 } ways[] = {
-	{"dual", dual_write, dual_read},      {"lane", lane_write, lane_read}, {"lane-digest", lane_write, lane_read},
-	{"lane-view", lane_write, lane_view}, {"pipe", fd_write, fd_read},     {"pipe-large", fd_write, fd_read},
-	{"splice", fd_splice, fd_read},       {"unix", fd_write, fd_read},     {"tcp", fd_write, fd_read},
+	{"dual", dual_write, dual_read},
+	{"lane", lane_write, lane_read},
+	{"lane-digest", lane_write, lane_read},
+	{"lane-view", lane_write, lane_view},
+	{"lane-held", held_write, lane_read},
+	{"pipe", fd_write, fd_read},
+	{"pipe-large", fd_write, fd_read},
+	{"splice", fd_splice, fd_read},
+	{"unix", fd_write, fd_read},
+	{"tcp", fd_write, fd_read},
 };
 
 static bool is(const struct way *way, const char *name)

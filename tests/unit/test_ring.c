@@ -310,7 +310,7 @@ static void an_unknown_type_is_refused(void **state)
 			continue;
 		both->rx.broken = false;
 		both->rx.type = 0;
-		both->rx.pos = both->rx.theirs = *both->cons = both->tx.pos = both->tx.theirs = 0;
+		both->rx.pos = both->rx.theirs = *both->cons = both->tx.pos = both->tx.told = both->tx.theirs = 0;
 		assert_int_equal(ivp_ring_commit(&both->tx, type, 5), 0);
 		header_is_refused(both);
 	}
@@ -466,7 +466,61 @@ static void consuming_more_than_there_is_takes_one_record(void **state)
 	put(both, "two", 3);
 	assert_int_equal(peek(both), 0);
 	ivp_ring_consume(&both->rx, ~0ULL);
-	assert_int_equal(*both->cons, 16);
+	assert_int_equal(both->rx.pos, 16);
+}
+
+/* While it knows of more; with the last that it knows of, all is told. */
+static void room_is_given_back_a_lot_at_a_time(void **state)
+{
+	struct both *both = *state;
+	u64 told = 0;
+
+	for (u64 i = 0; i < SIZE / 16; i++)
+		put(both, "12345678", 8);
+	for (u64 pos = 16; pos <= SIZE; pos += 16) {
+		assert_int_equal(peek(both), 0);
+		ivp_ring_consume(&both->rx, 8);
+		if (pos == SIZE || pos - told >= SIZE / 8)
+			told = pos;
+		assert_int_equal(*both->cons, told);
+		assert_int_equal(both->rx.told, told);
+	}
+	assert_int_equal(told, SIZE);
+}
+
+static void what_is_held_is_told_a_lot_at_a_time(void **state)
+{
+	struct both *both = *state;
+
+	both->tx.held = true;
+	for (u64 pos = 16; pos < SIZE / 8; pos += 16) {
+		put(both, "12345678", 8);
+		assert_int_equal(*both->prod, 0);
+		assert_int_equal(peek(both), -EAGAIN);
+	}
+	put(both, "12345678", 8);
+	assert_int_equal(*both->prod, SIZE / 8);
+	assert_int_equal(peek(both), 0);
+	assert_false(ivp_ring_flush(&both->tx));
+	put(both, "12345678", 8);
+	assert_true(ivp_ring_flush(&both->tx));
+	assert_int_equal(*both->prod, SIZE / 8 + 16);
+	put(both, "12345678", 8);
+	assert_int_equal(ivp_ring_put(&both->tx, IVP_RECORD_END, "end", 3), 0);
+	assert_int_equal(*both->prod, SIZE / 8 + 48);
+}
+
+/* Who consumes what he was not told of has it from somewhere else. */
+static void consuming_what_is_held_is_a_lie(void **state)
+{
+	struct both *both = *state;
+
+	both->tx.held = true;
+	for (u64 pos = 0; pos <= SIZE - SIZE / 8; pos += 16)
+		put(both, "12345678", 8);
+	assert_int_equal(*both->prod, SIZE - SIZE / 8);
+	*both->cons = SIZE - SIZE / 8 + 16;
+	assert_int_equal(reserve(both, PIECE), -EPROTO);
 }
 
 static void a_wish_beyond_a_piece_gets_a_piece(void **state)
@@ -622,7 +676,7 @@ static void random_traffic_arrives_as_it_was_sent(void **state)
 /* As after so many bytes. */
 static void start_at(struct both *both, u64 pos)
 {
-	both->tx.pos = both->tx.theirs = both->rx.pos = both->rx.theirs = pos;
+	both->tx.pos = both->tx.told = both->tx.theirs = both->rx.pos = both->rx.told = both->rx.theirs = pos;
 	*both->prod = *both->cons = pos;
 }
 
@@ -731,7 +785,7 @@ static void begin_anew(struct both *both, u64 *seed)
 	ivp_ring_attach(&both->tx, both->data, SIZE, EPOCH, both->prod, both->cons);
 	ivp_ring_attach(&both->rx, both->data, SIZE, EPOCH, both->cons, both->prod);
 	both->tx.mirrored = both->rx.mirrored = both->mirrored;
-	both->tx.pos = both->tx.theirs = both->rx.pos = both->rx.theirs = pos;
+	both->tx.pos = both->tx.told = both->tx.theirs = both->rx.pos = both->rx.told = both->rx.theirs = pos;
 	ivp_store64(both->prod, pos);
 	ivp_store64(both->cons, pos);
 }
@@ -822,6 +876,9 @@ int main(void)
 		BOTH(a_full_ring_takes_nothing),
 		BOTH(room_comes_back_with_the_last_byte),
 		BOTH(consuming_more_than_there_is_takes_one_record),
+		BOTH(room_is_given_back_a_lot_at_a_time),
+		BOTH(what_is_held_is_told_a_lot_at_a_time),
+		BOTH(consuming_what_is_held_is_a_lie),
 		BOTH(a_wish_beyond_a_piece_gets_a_piece),
 		SINGLE(padding_is_zero),
 		BOTH(end_records_cross_the_edge_at_every_alignment),

@@ -316,6 +316,60 @@ static void a_closed_output_is_told_by_its_name(void **state)
 	assert_non_null(strstr(err.text, ivp_reason_text(IVP_REASON_CLOSED)));
 }
 
+static void assert_nothing_yet(void)
+{
+	char byte;
+
+	assert_int_equal(ivp_lane_read(pair.server, &byte, 1, &err), -EAGAIN);
+}
+
+static void what_is_held_comes_with_a_flush(void **state)
+{
+	(void)state;
+	ivp_lane_hold(pair.client, true);
+	send_text("one");
+	assert_nothing_yet();
+	ivp_lane_flush(pair.client);
+	receive_text("one");
+	send_text("two");
+	assert_nothing_yet();
+	ivp_lane_hold(pair.client, false);
+	receive_text("two");
+	send_text("three");
+	receive_text("three");
+}
+
+static void what_is_held_comes_with_the_end(void **state)
+{
+	char byte;
+
+	(void)state;
+	ivp_lane_hold(pair.client, true);
+	send_text("last");
+	assert_nothing_yet();
+	assert_int_equal(ivp_lane_end(pair.client, &err), 0);
+	receive_text("last");
+	assert_int_equal(ivp_lane_read(pair.server, &byte, 1, &err), 0);
+}
+
+/* Nobody waits for room that a receiver does not know to make. */
+static void what_is_held_comes_when_the_ring_is_full(void **state)
+{
+	static char bytes[4096];
+	size_t sent = 0, got = 0;
+	ptrdiff_t n;
+
+	(void)state;
+	ivp_lane_hold(pair.client, true);
+	while ((n = ivp_lane_write(pair.client, bytes, 1 + sent % sizeof(bytes), &err)) > 0)
+		sent += (size_t)n;
+	assert_int_equal(n, -EAGAIN);
+	while ((n = ivp_lane_read(pair.server, bytes, sizeof(bytes), &err)) > 0)
+		got += (size_t)n;
+	assert_int_equal(got, sent);
+	assert_int_equal(ivp_lane_wait(pair.client, IVP_WAIT_ROOM, 0, &err), 0);
+}
+
 static void without_a_digest_the_length_still_counts(void **state)
 {
 	char byte;
@@ -665,6 +719,9 @@ int main(void)
 		BOTH(closing_before_the_end_is_no_end),
 		BOTH(a_receiver_that_closes_stops_the_sender),
 		LOCAL(a_closed_output_is_told_by_its_name),
+		LOCAL(what_is_held_comes_with_a_flush),
+		LOCAL(what_is_held_comes_with_the_end),
+		LOCAL(what_is_held_comes_when_the_ring_is_full),
 		LOCAL(without_a_digest_the_length_still_counts),
 		LOCAL(nothing_comes_in_time),
 		BOTH(a_wait_can_be_cancelled),

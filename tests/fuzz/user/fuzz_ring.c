@@ -41,11 +41,11 @@ static void note_sent(u32 type, u64 len)
 
 /*
  * Of a call that began at `pos`. There was room between what the receiver said it has consumed, and a ring further; without a lie
- * exactly where the receiver had left it.
+ * exactly where the receiver said it had left it.
  */
 static void require_answer(u64 pos, u64 payload, int ret)
 {
-	u64 told = pair.size - (pos - pair.tx.ring.theirs), left = pair.size - (pos - pair.rx.ring.pos);
+	u64 told = pair.size - (pos - pair.tx.ring.theirs), left = pair.size - (pos - pair.rx.ring.told);
 
 	pair_require_end(&pair.tx, ret);
 	require(ret || (told <= pair.size && told >= record_bytes(payload)));
@@ -107,6 +107,14 @@ static void send_copied(struct input *input)
 	note_sent(type, len);
 }
 
+static void flush(void)
+{
+	bool any = pair.tx.ring.told != pair.tx.ring.pos;
+
+	require(ivp_ring_flush(&pair.tx.ring) == any && pair.tx.ring.told == pair.tx.ring.pos);
+	pair_require_end(&pair.tx, pair.tx.broken ? -EPROTO : 0);
+}
+
 static int look(const u8 **span, u64 *len)
 {
 	/* All that was granted is touched, whoever wrote it. */
@@ -116,7 +124,7 @@ static int look(const u8 **span, u64 *len)
 
 	pair_require_end(&pair.rx, ret);
 	if (!pair.lied)
-		require(ret == (run.first == run.last ? -EAGAIN : 0));
+		require(ret == (pair.tx.ring.told == pair.rx.ring.pos ? -EAGAIN : 0));
 	if (ret)
 		return ret;
 	run.opened = true;
@@ -255,6 +263,7 @@ static void step(struct input *input)
 	case 3:
 		return receive_copy(input);
 	case 4:
+		flush();
 		return consume(input_number(input));
 	case 5:
 		return pair_lie(place_of(input), value_of(input));
@@ -275,6 +284,7 @@ static void drain(void)
 	u64 len;
 
 	pair.lie.at = NULL;
+	flush();
 	while (!pair.lied && run.last < RECORDS && !look(&span, &len)) {
 		require_record(span, len);
 		consume(len);

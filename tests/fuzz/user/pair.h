@@ -10,7 +10,7 @@
 struct end {
 	struct ivp_ring ring;
 	u64 *told; /* where it announces */
-	u64 pos, theirs;
+	u64 pos, theirs, announced;
 	bool broken;
 };
 
@@ -31,7 +31,7 @@ struct pair {
 };
 extern struct pair pair;
 
-/* An empty ring: of one page, two, or so many that a piece is no longer a quarter of it. */
+/* An empty ring: of one page, two, or so many that a piece is no longer a quarter of it. What is sent may be held. */
 void pair_begin(struct input *input);
 
 /* Now. */
