@@ -16,7 +16,10 @@ export LC_ALL=C
 unset IVPIPE_REGION
 
 [ -x "$IVPIPE" ] || { echo "Bail out! $IVPIPE is not there: make user"; exit 1; }
-work=$(realpath "$(mktemp -d "${TMPDIR:-/tmp}/ivpipe-cli.XXXXXX")")
+# Where sockets can be made, too, whose paths have less than 108 bytes.
+work=${TMPDIR:-/tmp}
+[ ${#work} -lt 60 ] || work=/tmp
+work=$(realpath "$(mktemp -d "$work/ivpipe-cli.XXXXXX")")
 chmod 755 "$work"
 region=/dev/shm/${work##*/}
 declare -A pids=()
