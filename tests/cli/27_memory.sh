@@ -24,12 +24,21 @@ PYTHON
 mkfifo "$work/flow"
 exec {flow}<>"$work/flow"
 
-# full: a stream whose receiver's reader does not read, so that there is something to find.
+# full: a stream whose receiver's reader does not read, so that there is something to find; and that goes on, for what has come to its
+# end is whole, whoever dies.
 full() {
+	mkfifo "$work/source"
 	into recv "$work/flow" "$IVPIPE" recv -v -r "$region"
-	start send "$IVPIPE" send -r "$region" --side 1 "$work/birds"
+	start send "$IVPIPE" send -r "$region" --side 1 "$work/source"
+	exec {source}>"$work/source"
+	cat "$work/birds" >&"$source" &
 	await recv stream
 	until [ "$(found)" -gt 1000 ]; do :; done
+}
+
+at_its_end() {
+	exec {source}>&-
+	rm "$work/source"
 }
 
 drain() {
@@ -38,6 +47,7 @@ drain() {
 }
 
 check 'a stream that stands still lies in the memory' full
+at_its_end
 drain
 check 'its sender ends well' ends send 0
 check 'and its receiver' ends recv 0
@@ -50,6 +60,7 @@ for victim in send recv; do
 	finish $victim 2>/dev/null
 	other=$([ $victim = send ] && echo recv || echo send)
 	check "$victim is killed: the other end is told" ends "$other" 8
+	at_its_end
 	kill "$reader"
 	check 'and leaves nothing of either' test "$(found)" = 0
 done

@@ -15,26 +15,35 @@
 
 #include "deps.h"
 
-/* Memory that is slow to read ('r') or to write ('w'): copied forty times. The private one is known by its two halves. */
+/* Memory that is slow to read ('r') or to write ('w'), by a clock on which nothing but copying takes time: a nanosecond for ten
+ * bytes, forty times that if slow. The private one is known by its two halves. */
 static char slow_way;
+static uint64_t made_ns;
 static void *slow_copy(void *to, const void *from, size_t len)
 {
 	static const void *own;
-	int times = 1;
+	bool slow = (slow_way == 'r' && to == own) || (slow_way == 'w' && from == own);
 
-	if (from == (const char *)to + 64 * 1024)
+	if (from == (const char *)to + 64 * 1024) {
 		own = to;
-	else if ((slow_way == 'r' && to == own) || (slow_way == 'w' && from == own))
-		times = 40;
-	while (times--) {
-		__builtin_memcpy(to, from, len);
-		__asm__ __volatile__("" : : : "memory");
+		slow = false;
 	}
-	return to;
+	made_ns += len / 10 * (slow ? 40 : 1);
+	return __builtin_memcpy(to, from, len);
 }
-#define memcpy slow_copy
+
+static int made_clock(clockid_t clock, struct timespec *ts)
+{
+	(void)clock;
+	ts->tv_sec = (time_t)(made_ns / 1000000000);
+	ts->tv_nsec = (long)(made_ns % 1000000000);
+	return 0;
+}
+#define memcpy        slow_copy
+#define clock_gettime made_clock
 #include "../../user/doctor_memory.c"
 #undef memcpy
+#undef clock_gettime
 #include "check.h"
 #include "machine.h"
 
@@ -335,7 +344,7 @@ static void check_speed(void)
 	well_host();
 	slow_way = 'r';
 	finds(54, 1, ": reads ", "/dev/shm", "a file that is slow to read");
-	check(!finding(55) && strstr(finding(54)->evidence, ": 1/"), "and not to write");
+	check(!finding(55) && strstr(finding(54)->evidence, ": 1/40"), "and not to write");
 	well_guest();
 	slow_way = 'w';
 	finds(55, 1, ": writes ", "cache_reason", "a node that is slow to write");
