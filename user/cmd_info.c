@@ -2,99 +2,35 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "cli.h"
-#include "monitor.h"
-#include "error.h"
-#include "handshake.h"
 #include "json.h"
-#include "region.h"
+#include "look.h"
+#include "monitor.h"
 
-/* Between the two looks that tell a beating end from one that was left: longer than a beat takes. */
-#define LOOK_NS (300 * 1000 * 1000)
-
-/* Everything at one moment. */
-struct look {
-	struct ivp_lane_info *lanes;
-	struct ivp_listener_info *listeners;
-};
-
+/* Everything at two moments. */
 struct picture {
-	struct ivp_region_info info;
-	uint32_t slots; /* of all sides */
-	struct look first, second;
+	struct ivp_look first, second;
 };
 
-static int take(struct ivp_region *region, const struct picture *picture, struct look *look)
+static int take_both(struct ivp_region *region, struct picture *picture, struct ivp_error *err)
 {
-	look->lanes = calloc(picture->info.lanes, sizeof(*look->lanes));
-	look->listeners = calloc(picture->slots, sizeof(*look->listeners));
-	if (!look->lanes || !look->listeners)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < picture->info.lanes; i++)
-		ivp_region_lane(region, i, &look->lanes[i]);
-	for (uint32_t i = 0; i < picture->slots; i++)
-		ivp_region_listener(region, i / IVP_LISTENERS_PER_SIDE, i % IVP_LISTENERS_PER_SIDE,
-				    &look->listeners[i]);
-	return 0;
-}
+	static const struct timespec pause = {.tv_nsec = IVP_LOOK_MS * 1000 * 1000};
+	int ret = ivp_look_take(&picture->first, region, err);
 
-/* What went away meanwhile reads as zero, and is no picture of anything. */
-static int check(struct ivp_region *region, struct ivp_error *err)
-{
-	int ret = ivp_region_check(region, err);
-
-	if (ret)
+	if (!ret) {
+		nanosleep(&pause, NULL);
+		ret = ivp_look_take(&picture->second, region, err);
+	}
+	if (ret && ret != -ENOMEM)
 		err->kind = IVP_FAIL_NO_REGION;
 	return ret;
 }
 
-static int take_both(struct ivp_region *region, struct picture *picture, struct ivp_error *err)
-{
-	const struct timespec pause = {.tv_nsec = LOOK_NS};
-	int ret;
-
-	ivp_region_describe(region, &picture->info);
-	picture->slots = picture->info.sides * IVP_LISTENERS_PER_SIDE;
-	ret = take(region, picture, &picture->first);
-	if (!ret) {
-		nanosleep(&pause, NULL);
-		ret = take(region, picture, &picture->second);
-	}
-	return ret ? ivp_fail(err, IVP_FAIL_GENERAL, ret, "%s", strerror(-ret)) : check(region, err);
-}
-
-static void drop(struct picture *picture)
-{
-	free(picture->first.lanes);
-	free(picture->first.listeners);
-	free(picture->second.lanes);
-	free(picture->second.listeners);
-}
-
-/* Where an end lives. A free one is nowhere; one that neither holds its lock nor beats was left behind. */
-static const char *life(bool local, bool moved, bool over)
-{
-	return local ? "here" : moved ? "elsewhere" : over ? "free" : "dead";
-}
-
-static const char *end_life(const struct ivp_end_info *first, const struct ivp_end_info *second)
-{
-	return life(second->local, first->beat != second->beat, ivp_state_over(second->state));
-}
-
-static const char *listener_life(const struct ivp_listener_info *first, const struct ivp_listener_info *second)
-{
-	return life(second->local, first->beat != second->beat, !second->id);
-}
-
 static bool is_shown(const struct ivp_cli *cli, const struct ivp_lane_info *lane)
 {
-	return cli->verbose || lane->client.local || lane->server.local || !ivp_state_over(lane->client.state) ||
-	       !ivp_state_over(lane->server.state);
+	return cli->verbose || ivp_look_in_use(&lane->client) || ivp_look_in_use(&lane->server);
 }
 
 static void end_json(struct ivp_json *json, const char *key, const struct ivp_end_info *end, const char *alive)
@@ -111,7 +47,7 @@ static void end_json(struct ivp_json *json, const char *key, const struct ivp_en
 static void lanes_json(const struct ivp_cli *cli, struct ivp_json *json, const struct picture *picture)
 {
 	ivp_json_list(json, "lanes");
-	for (uint32_t i = 0; i < picture->info.lanes; i++) {
+	for (uint32_t i = 0; i < picture->second.info.lanes; i++) {
 		const struct ivp_lane_info *before = &picture->first.lanes[i], *now = &picture->second.lanes[i];
 
 		if (!is_shown(cli, now))
@@ -119,8 +55,8 @@ static void lanes_json(const struct ivp_cli *cli, struct ivp_json *json, const s
 		ivp_json_object(json, NULL);
 		ivp_json_number(json, "lane", now->index);
 		ivp_json_number(json, "side", now->side);
-		end_json(json, "client", &now->client, end_life(&before->client, &now->client));
-		end_json(json, "server", &now->server, end_life(&before->server, &now->server));
+		end_json(json, "client", &now->client, ivp_look_end(&before->client, &now->client));
+		end_json(json, "server", &now->server, ivp_look_end(&before->server, &now->server));
 		ivp_json_end(json);
 	}
 	ivp_json_end(json);
@@ -129,7 +65,7 @@ static void lanes_json(const struct ivp_cli *cli, struct ivp_json *json, const s
 static void listeners_json(struct ivp_json *json, const struct picture *picture)
 {
 	ivp_json_list(json, "listeners");
-	for (uint32_t i = 0; i < picture->slots; i++) {
+	for (uint32_t i = 0; i < picture->second.slots; i++) {
 		const struct ivp_listener_info *now = &picture->second.listeners[i];
 
 		if (!now->id)
@@ -139,7 +75,7 @@ static void listeners_json(struct ivp_json *json, const struct picture *picture)
 		ivp_json_number(json, "slot", now->slot);
 		ivp_json_hex(json, "id", now->id);
 		ivp_json_string(json, "service", now->service);
-		ivp_json_string(json, "alive", listener_life(&picture->first.listeners[i], now));
+		ivp_json_string(json, "alive", ivp_look_listener(&picture->first.listeners[i], now));
 		ivp_json_end(json);
 	}
 	ivp_json_end(json);
@@ -147,7 +83,7 @@ static void listeners_json(struct ivp_json *json, const struct picture *picture)
 
 static void show_json(const struct ivp_cli *cli, const struct picture *picture)
 {
-	const struct ivp_region_info *info = &picture->info;
+	const struct ivp_region_info *info = &picture->second.info;
 	struct ivp_json json = {.out = stdout};
 
 	ivp_json_object(&json, NULL);
@@ -174,7 +110,7 @@ static void show_lanes(const struct ivp_cli *cli, const struct picture *picture)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < picture->info.lanes; i++) {
+	for (uint32_t i = 0; i < picture->second.info.lanes; i++) {
 		const struct ivp_lane_info *before = &picture->first.lanes[i], *now = &picture->second.lanes[i];
 
 		if (!is_shown(cli, now))
@@ -183,8 +119,8 @@ static void show_lanes(const struct ivp_cli *cli, const struct picture *picture)
 			printf("\nLANE     END       STATE     ALIVE              SENT      RECEIVED\n");
 		any = true;
 		printf("%-4" PRIu32 "     side %" PRIu32 "'s\n", now->index, now->side);
-		show_end("client", &now->client, end_life(&before->client, &now->client));
-		show_end("server", &now->server, end_life(&before->server, &now->server));
+		show_end("client", &now->client, ivp_look_end(&before->client, &now->client));
+		show_end("server", &now->server, ivp_look_end(&before->server, &now->server));
 	}
 	if (!any)
 		printf("\nno lane is busy\n");
@@ -194,7 +130,7 @@ static void show_listeners(const struct picture *picture)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < picture->slots; i++) {
+	for (uint32_t i = 0; i < picture->second.slots; i++) {
 		const struct ivp_listener_info *now = &picture->second.listeners[i];
 
 		if (!now->id)
@@ -203,7 +139,7 @@ static void show_listeners(const struct picture *picture)
 			printf("\n%-31s  %-4s  %-4s  %s\n", "SERVICE", "SIDE", "SLOT", "ALIVE");
 		any = true;
 		printf("%-31s  %-4" PRIu32 "  %-4" PRIu32 "  %s\n", now->service, now->side, now->slot,
-		       listener_life(&picture->first.listeners[i], now));
+		       ivp_look_listener(&picture->first.listeners[i], now));
 	}
 	if (!any)
 		printf("\nnobody listens\n");
@@ -211,7 +147,7 @@ static void show_listeners(const struct picture *picture)
 
 static void show(const struct ivp_cli *cli, const struct picture *picture)
 {
-	const struct ivp_region_info *info = &picture->info;
+	const struct ivp_region_info *info = &picture->second.info;
 	char path[sizeof(info->path)], size[IVP_SIZE_TEXT], ring[IVP_SIZE_TEXT];
 
 	ivp_log_clean(path, sizeof(path), info->path, '?');
@@ -244,6 +180,7 @@ int ivp_cmd_info(struct ivp_cli *cli)
 		show_json(cli, &picture);
 	else if (!ret)
 		show(cli, &picture);
-	drop(&picture);
+	ivp_look_drop(&picture.first);
+	ivp_look_drop(&picture.second);
 	return ret ? ivp_cli_failed(cli, &err) : 0;
 }
