@@ -28,8 +28,10 @@ struct ivp_cli {
 	const char *back, *as; /* xpra: memory for the other direction; a version */
 	const char *argument;  /* the one operand, or NULL */
 	bool help, quiet, verbose, keep, create, force, json, no_checksum, listen, sparse, wait_given, no_sandbox;
-	bool fix, yes; /* doctor */
-	bool apply;    /* setup, and the user who shall have the memory: */
+	bool fix, yes;         /* doctor */
+	bool no_headings, raw; /* list; and between two views, 0: one view: */
+	int64_t watch_ms;
+	bool apply; /* setup, and the user who shall have the memory: */
 	const char *user;
 	bool enclosed; /* this process has shut itself in */
 	int monitor;   /* a worker's way to the process that opens files; -1: this one does */

@@ -309,6 +309,27 @@ static void add_file(struct finding *finding, int fd, const char *name, gid_t kv
 		finding->count--;
 }
 
+/* What is not a regular file is not opened: that could wait, or do something. */
+void ivp_find_file(const char *path, struct ivp_found *found)
+{
+	struct stat st;
+	int fd = -1;
+
+	*found = (struct ivp_found){.backing = IVP_BACKING_FILE};
+	snprintf(found->path, sizeof(found->path), "%s", path);
+	if (stat(path, &st))
+		return;
+	if (S_ISREG(st.st_mode)) {
+		fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		snprintf(found->cache, sizeof(found->cache), "write-back");
+	}
+	take_stat(found, &st);
+	found->size = (uint64_t)st.st_size;
+	look_inside(found, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
 static void find_files(struct finding *finding)
 {
 	DIR *directory = opendir(finding->places->shm);

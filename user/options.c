@@ -12,6 +12,11 @@
 /* Options without a letter. */
 #define LONG_ONLY 256
 
+/* Between two views of list: if nothing is said, and what may be. */
+#define WATCH_MS       2000
+#define WATCH_LEAST_MS 500
+#define WATCH_MOST_MS  (24 * 3600 * 1000)
+
 enum {
 	OPT_APPLY = LONG_ONLY,
 	OPT_AS,
@@ -38,6 +43,7 @@ enum {
 	OPT_TIMEOUT,
 	OPT_USER,
 	OPT_WAIT,
+	OPT_WATCH,
 	OPT_YES,
 };
 
@@ -49,7 +55,7 @@ enum {
 
 static const struct row {
 	int code;
-	const char *name, *argument;
+	const char *name, *argument; /* one that begins with a bracket may be left out */
 	int verbs;
 	const char *help;
 } rows[] = {
@@ -57,6 +63,10 @@ static const struct row {
 	 "a file, /dev/ivshmemN, a sysfs resource2, or auto ($IVPIPE_REGION, else auto)"},
 	{'s', "service", "NAME", STREAMS, "what the sender asks for, and a receiver offers (default)"},
 	{'o', "output", "FILE", IVP_VERB_RECV, "where to write; appears once complete; %n is the sender's name for it"},
+	{'o', "output", "LIST", IVP_VERB_LIST, "the columns to show, such as path,size,users"},
+	{'n', "noheadings", NULL, IVP_VERB_LIST, "no line with their names"},
+	{'r', "raw", NULL, IVP_VERB_LIST, "for scripts: not aligned, sizes in bytes"},
+	{OPT_WATCH, "watch", "[=SECONDS]", IVP_VERB_LIST, "again and again (2s), and how fast each lane is; q ends it"},
 	{OPT_LISTEN, "listen", NULL, IVP_VERB_PIPE, "wait for a peer; one end has to, and the other not"},
 	{OPT_KEEP, "keep", NULL, IVP_VERB_RECV, "take one stream after the other"},
 	{OPT_NAME, "name", "NAME", IVP_VERB_SEND, "the name to tell the receiver (that of FILE)"},
@@ -109,8 +119,8 @@ void ivp_options_help(enum ivp_verb verb)
 			continue;
 		if (row->code < LONG_ONLY)
 			snprintf(letter, sizeof(letter), "-%c, ", row->code);
-		snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->argument ? " " : "",
-			 row->argument ? row->argument : "");
+		snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name,
+			 row->argument && row->argument[0] != '[' ? " " : "", row->argument ? row->argument : "");
 		printf("  %-24s %s\n", left, row->help);
 	}
 }
@@ -228,6 +238,17 @@ static int parse_duration(const struct ivp_cli *cli, const char *name, const cha
 	return 0;
 }
 
+/* Not so often that a beat could be missed between two looks, nor that the looking costs more than the streams. */
+static int parse_watch(struct ivp_cli *cli, const char *text)
+{
+	if (!text)
+		cli->watch_ms = WATCH_MS;
+	else if (ivp_options_duration(text, &cli->watch_ms) || cli->watch_ms < WATCH_LEAST_MS ||
+		 cli->watch_ms > WATCH_MOST_MS)
+		return refuse(cli, "watch", text, "a time from 500ms to 24h");
+	return 0;
+}
+
 static int apply_value(struct ivp_cli *cli, int code, const char *text)
 {
 	uint64_t side;
@@ -236,6 +257,8 @@ static int apply_value(struct ivp_cli *cli, int code, const char *text)
 	case OPT_WAIT:
 		cli->wait_given = true;
 		return parse_duration(cli, "wait", text, 0, &cli->wait_ms);
+	case OPT_WATCH:
+		return parse_watch(cli, text);
 	case OPT_TIMEOUT:
 		return parse_duration(cli, "timeout", text, 0, &cli->timeout_ms);
 	case OPT_PEER_TIMEOUT:
@@ -269,6 +292,10 @@ static bool apply_flag(struct ivp_cli *cli, int code)
 		return cli->quiet = true;
 	case 'v':
 		return cli->verbose = true;
+	case 'n':
+		return cli->no_headings = true;
+	case 'r':
+		return cli->raw = true;
 	case OPT_KEEP:
 		return cli->keep = true;
 	case OPT_CREATE:
@@ -304,7 +331,7 @@ static const char **word_of(struct ivp_cli *cli, int code)
 {
 	switch (code) {
 	case 'r':
-		return &cli->region;
+		return cli->verb == IVP_VERB_LIST ? NULL : &cli->region;
 	case 's':
 		return &cli->service;
 	case 'o':
@@ -333,6 +360,11 @@ static int apply(struct ivp_cli *cli, int code, const char *text)
 	return word || apply_flag(cli, code) ? 0 : apply_value(cli, code, text);
 }
 
+static int kind_of_argument(const struct row *row)
+{
+	return !row->argument ? no_argument : row->argument[0] == '[' ? optional_argument : required_argument;
+}
+
 /* The rows of one verb, as getopt_long() wants them. The colon in front tells a missing argument from an unknown option. */
 static void choose(enum ivp_verb verb, char *letters, struct option *options)
 {
@@ -340,8 +372,7 @@ static void choose(enum ivp_verb verb, char *letters, struct option *options)
 	for (const struct row *row = rows; row < rows + ROWS; row++) {
 		if (!(row->verbs & (int)verb))
 			continue;
-		*options++ =
-			(struct option){row->name, row->argument ? required_argument : no_argument, NULL, row->code};
+		*options++ = (struct option){row->name, kind_of_argument(row), NULL, row->code};
 		if (row->code >= LONG_ONLY)
 			continue;
 		*letters++ = (char)row->code;

@@ -115,6 +115,23 @@ static bool read_line(const char *root, int pid, struct line *line)
 	return line->len;
 }
 
+/* -name VM, or -name guest=VM,... */
+static void read_name(const struct line *line, char *name, size_t size)
+{
+	const char *end = line->bytes + line->len;
+
+	name[0] = '\0';
+	for (const char *arg = line->bytes; arg < end; arg += strlen(arg) + 1) {
+		const char *value = arg + strlen(arg) + 1;
+
+		if ((strcmp(arg, "-name") && strcmp(arg, "--name")) || value >= end)
+			continue;
+		if (!value_of(value, "guest", name, size))
+			copy_plain(name, size, !strncmp(value, "guest=", 6) ? value + 6 : value);
+		return;
+	}
+}
+
 static bool has_virtiofs(const struct line *line)
 {
 	return memmem(line->bytes, line->len, "vhost-user-fs", 13);
@@ -135,6 +152,7 @@ static size_t read_process(const char *root, int pid, struct line *line, struct 
 		*qemu = (struct ivp_qemu){.pid = pid, .virtiofs = has_virtiofs(line)};
 		if (!read_object(line, id, qemu))
 			continue;
+		read_name(line, qemu->name, sizeof(qemu->name));
 		read_maps(root, qemu);
 		count++;
 	}

@@ -8,6 +8,7 @@
 /* One device of one process. */
 struct ivp_qemu {
 	int pid;
+	char name[64];              /* of the machine, -name; "": it has none */
 	char memory[IVP_TREE_PATH]; /* mem-path= */
 	uint64_t size;              /* size=; 0: not said */
 	bool share;
