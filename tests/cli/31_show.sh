@@ -4,16 +4,6 @@
 # list and info: for people and for programs, and without changing anything.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# json EXPRESSION: is it true of what the last command printed? `mine` is this test's region in a list.
-json() {
-	python3 - "$work/last.out" "$region" "$1" <<'PYTHON'
-import json, sys
-d = json.load(open(sys.argv[1], encoding='utf-8'))
-mine = [r for r in d.get('regions', []) if r['path'] == sys.argv[2]]
-sys.exit(not eval(sys.argv[3]))
-PYTHON
-}
-
 format 64M
 before=$(sha256sum <"$region")
 random_file data 1000000

@@ -14,65 +14,28 @@
 
 #include "../../user/find.c"
 #include "check.h"
+#include "made.h"
 
-static char root[] = "/tmp/ivpipe-find.XXXXXX";
-
-static const char *at(const char *path)
+/* One whose checksum is another's. */
+static void damaged(const char *path, off_t size)
 {
-	static char full[4][PATH_MAX];
-	static int next;
-	char *to = full[next++ % 4];
+	int fd;
 
-	snprintf(to, PATH_MAX, "%s/%s", root, path);
-	return to;
-}
-
-static void directory(const char *path)
-{
-	char full[PATH_MAX];
-
-	snprintf(full, sizeof(full), "%s/", at(path));
-	for (char *slash = full + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
-		*slash = '\0';
-		mkdir(full, 0755);
-	}
-}
-
-static void file(const char *path, const void *bytes, size_t len, off_t size)
-{
-	int fd = open(at(path), O_RDWR | O_CREAT | O_TRUNC, 0600);
-
-	if (fd < 0 || write(fd, bytes, len) != (ssize_t)len || ftruncate(fd, size))
+	region(path, size, size);
+	fd = open(at(path), O_WRONLY);
+	if (fd < 0 || pwrite(fd, "x", 1, offsetof(struct ivp_superblock, checksum)) != 1)
 		abort();
 	close(fd);
-}
-
-static void text(const char *path, const char *line)
-{
-	file(path, line, strlen(line), (off_t)strlen(line));
-}
-
-static void region(const char *path, off_t size, bool good)
-{
-	struct ivp_superblock sb;
-
-	if (ivp_superblock_lay(&sb, (u64)size, 0, 0))
-		abort();
-	sb.format_id = 42;
-	sb.checksum = ivp_superblock_sum(&sb) + !good;
-	file(path, &sb, sizeof(sb), size);
 }
 
 static void device(const char *slot, const char *vendor, const char *id, const char *driver)
 {
 	char path[128], target[128];
 
-	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s", slot);
-	directory(path);
 	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/vendor", slot);
-	text(path, vendor);
+	text(path, "%s", vendor);
 	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/device", slot);
-	text(path, id);
+	text(path, "%s", id);
 	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/subsystem", slot);
 	if (symlink("../../../../bus/pci", at(path)))
 		abort();
@@ -88,30 +51,30 @@ static void make_devices(void)
 {
 	device("0000:00:03.0", "0x1af4\n", "0x1000\n", "virtio-pci");
 	device("0000:00:04.0", "0x1af4\n", "0x1110\n", "ivshmem");
-	directory("sys/bus/pci/devices/0000:00:04.0/ivshmem/ivshmem7");
-	directory("sys/class/ivshmem/ivshmem7");
+	directories("sys/bus/pci/devices/0000:00:04.0/ivshmem/ivshmem7/");
+	directories("sys/class/ivshmem/ivshmem7/");
 	text("sys/class/ivshmem/ivshmem7/size", "1048576\n");
 	text("sys/class/ivshmem/ivshmem7/cache", "write-back\n");
 	text("sys/class/ivshmem/ivshmem7/cache_reason", "none\n");
-	region("dev/ivshmem7", 1 << 20, true);
+	region("dev/ivshmem7", 1 << 20, 1 << 20);
 	device("0000:00:05.0", "0x1af4\n", "0x1110\n", "kvmfr");
-	region("sys/bus/pci/devices/0000:00:05.0/resource2", 1 << 20, true);
+	region("sys/bus/pci/devices/0000:00:05.0/resource2", 1 << 20, 1 << 20);
 	device("0000:00:06.0", "0x1af4\n", "0x1110\n", NULL);
-	region("sys/bus/pci/devices/0000:00:06.0/resource2", 2 << 20, true);
+	region("sys/bus/pci/devices/0000:00:06.0/resource2", 2 << 20, 2 << 20);
 	device("0000:00:07.0", "0x1af4\n", "0x1110\n", NULL);
-	file("sys/bus/pci/devices/0000:00:07.0/resource2", "", 0, 4 << 20);
-	file("sys/bus/pci/devices/0000:00:07.0/resource2_wc", "", 0, 4 << 20);
+	bytes("sys/bus/pci/devices/0000:00:07.0/resource2", "", 0, 4 << 20);
+	bytes("sys/bus/pci/devices/0000:00:07.0/resource2_wc", "", 0, 4 << 20);
 }
 
 static void make_files(void)
 {
-	region("dev/shm/good", 1 << 20, true);
-	region("dev/shm/damaged", 1 << 20, false);
-	region("dev/shm/open-to-all", 1 << 20, true);
-	file("dev/shm/zero", "", 0, 1 << 20);
+	region("dev/shm/good", 1 << 20, 1 << 20);
+	damaged("dev/shm/damaged", 1 << 20);
+	region("dev/shm/open-to-all", 1 << 20, 1 << 20);
+	bytes("dev/shm/zero", "", 0, 1 << 20);
 	text("dev/shm/short", "x");
-	region("elsewhere", 1 << 20, true);
-	directory("dev/shm/directory");
+	region("elsewhere", 1 << 20, 1 << 20);
+	directories("dev/shm/directory/");
 	if (chmod(at("dev/shm/open-to-all"), 0666) || symlink(at("elsewhere"), at("dev/shm/link")) ||
 	    mkfifo(at("dev/shm/fifo"), 0600))
 		abort();
@@ -178,15 +141,16 @@ int main(void)
 	size_t count = 0;
 	bool known;
 
-	if (!mkdtemp(root))
+	if (!mkdtemp(top))
 		abort();
+	snprintf(root, sizeof(root), "%s", top);
 	snprintf(sys, sizeof(sys), "%s", at("sys"));
 	snprintf(dev, sizeof(dev), "%s", at("dev"));
 	snprintf(shm, sizeof(shm), "%s", at("dev/shm"));
 	find_in_sysfs(&finding);
 	find_files(&finding);
 	check(!finish(&finding, &found, &count, NULL) && !count, "nothing, where there is not even a directory");
-	directory("dev/shm");
+	directories("dev/shm/");
 	make_devices();
 	make_files();
 	known = find_devices(&finding);

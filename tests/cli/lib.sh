@@ -160,6 +160,16 @@ random_file() {
 	head -c "$2" /dev/urandom >"$work/$1"
 }
 
+# json EXPRESSION: is it true of the JSON that the last command printed? `mine` is this test's region in a list.
+json() {
+	python3 - "$work/last.out" "$region" "$1" <<'PYTHON'
+import json, sys
+d = json.load(open(sys.argv[1], encoding='utf-8'))
+mine = [r for r in d.get('regions', []) if r['path'] == sys.argv[2]]
+sys.exit(not eval(sys.argv[3]))
+PYTHON
+}
+
 now_ms() {
 	local now=$EPOCHREALTIME
 	echo $((${now/./} / 1000))

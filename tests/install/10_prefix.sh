@@ -19,6 +19,7 @@ wanted='./bin/ivpipe
 ./share/doc/ivpipe/examples/ivpipe-vm0.conf
 ./share/fish/vendor_completions.d/ivpipe.fish
 ./share/man/man1/ivpipe-doctor.1
+./share/man/man1/ivpipe-list.1
 ./share/man/man1/ivpipe-setup.1
 ./share/man/man1/ivpipe-xpra.1
 ./share/man/man1/ivpipe.1
@@ -44,10 +45,11 @@ needs() {
 }
 known='^((libudev\.so\.1|libc\.so\.6|libc\.musl-[a-z0-9_]*\.so\.1|ld-linux-[a-z0-9-]*\.so\.[0-9]) )*$'
 needs_no_more() {
-	needs "$1" | sed 's/libz\.so\.1 //' | tee "$work/needs.err" | grep -qE "$known"
+	needs "$1" | sed 's/libsmartcols\.so\.1 //; s/libz\.so\.1 //' | tee "$work/needs.err" | grep -qE "$known"
 }
-check 'the helper needs libc, libudev and zlib at the most' needs_no_more "$prefix/bin/ivpipe"
-check 'and the library no zlib' eval 'needs_no_more "$prefix/lib/libivpipe.so.0" && ! needs "$prefix/lib/libivpipe.so.0" | grep libz'
+check 'the helper needs libc, libsmartcols, libudev and zlib at the most' needs_no_more "$prefix/bin/ivpipe"
+check 'and the library neither libsmartcols nor zlib' eval \
+	'needs_no_more "$prefix/lib/libivpipe.so.0" && ! needs "$prefix/lib/libivpipe.so.0" | grep -E "libz|libsmartcols"'
 check 'all of them are there' eval '! ldd "$prefix/bin/ivpipe" "$prefix/lib/libivpipe.so.0" | grep "not found"'
 check 'the helper runs' gives 0 "$prefix/bin/ivpipe" version
 
