@@ -19,6 +19,7 @@ enum ivp_verb {
 	IVP_VERB_XPRA_SERVE = 1 << 9,
 	IVP_VERB_XPRA_PREPARE = 1 << 10,
 	IVP_VERB_XPRA_STATUS = 1 << 11,
+	IVP_VERB_BENCH = 1 << 12,
 };
 
 struct ivp_cli {
@@ -33,6 +34,9 @@ struct ivp_cli {
 	int64_t watch_ms;
 	bool apply; /* setup, and the user who shall have the memory: */
 	const char *user;
+	bool self, quick; /* bench, and: */
+	const char *sizes, *plot;
+	uint64_t rounds, seed;
 	bool enclosed; /* this process has shut itself in */
 	int monitor;   /* a worker's way to the process that opens files; -1: this one does */
 	int progress;  /* 1 yes, 0 no, -1 if standard error is a terminal */
@@ -43,6 +47,7 @@ struct ivp_cli {
 	int64_t deadline; /* until which a region or a peer is waited for */
 };
 
+int ivp_cmd_bench(struct ivp_cli *cli);
 int ivp_cmd_doctor(struct ivp_cli *cli);
 int ivp_cmd_format(struct ivp_cli *cli);
 int ivp_cmd_list(struct ivp_cli *cli);

@@ -80,6 +80,12 @@ void ivp_json_number(struct ivp_json *json, const char *key, uint64_t value)
 	fprintf(json->out, "%" PRIu64, value);
 }
 
+void ivp_json_real(struct ivp_json *json, const char *key, double value)
+{
+	lead(json, key);
+	fprintf(json->out, "%.6g", value);
+}
+
 void ivp_json_bool(struct ivp_json *json, const char *key, bool value)
 {
 	lead(json, key);

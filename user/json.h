@@ -24,6 +24,8 @@ void ivp_json_end(struct ivp_json *json);
 /* Bytes that are no UTF-8 become U+FFFD. */
 void ivp_json_string(struct ivp_json *json, const char *key, const char *value);
 void ivp_json_number(struct ivp_json *json, const char *key, uint64_t value);
+/* Finite. */
+void ivp_json_real(struct ivp_json *json, const char *key, double value);
 void ivp_json_bool(struct ivp_json *json, const char *key, bool value);
 /* As a string, for random 64-bit numbers, of which readers that know only doubles would lose the end. */
 void ivp_json_hex(struct ivp_json *json, const char *key, uint64_t value);

@@ -32,6 +32,8 @@ static const struct verb {
 	 true},
 	{IVP_VERB_DOCTOR, "doctor", "[OPTION...] [REGION]", "find out what is wrong, or slow, and how to mend it",
 	 ivp_cmd_doctor, 0, false},
+	{IVP_VERB_BENCH, "bench", "[OPTION...]", "how fast it is, against what else there is", ivp_cmd_bench, 30000,
+	 false},
 	{IVP_VERB_SETUP, "setup", "[OPTION...] qemu|libvirt|proxmox|incus", "say how a virtual machine gets a device",
 	 ivp_cmd_setup, 0, false},
 	{IVP_VERB_XPRA_CHECK, "xpra check", "[OPTION...] URL", "would Xpra's server use this memory?",

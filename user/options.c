@@ -34,11 +34,17 @@ enum {
 	OPT_NO_PROGRESS,
 	OPT_NO_SANDBOX,
 	OPT_PEER_TIMEOUT,
+	OPT_PLOT,
 	OPT_PROGRESS,
+	OPT_QUICK,
 	OPT_RATE_LIMIT,
+	OPT_ROUNDS,
+	OPT_SEED,
+	OPT_SELF,
 	OPT_SIDE,
 	OPT_SIDES,
 	OPT_SIZE,
+	OPT_SIZES,
 	OPT_SPARSE,
 	OPT_TIMEOUT,
 	OPT_USER,
@@ -51,7 +57,8 @@ enum {
 #define MEETS   (IVP_VERB_XPRA_CHECK | IVP_VERB_XPRA_SERVE)
 #define LOOKS   (IVP_VERB_XPRA_PREPARE | IVP_VERB_XPRA_STATUS)
 #define ALL                                                                                                            \
-	(IVP_VERB_FORMAT | IVP_VERB_LIST | IVP_VERB_INFO | IVP_VERB_DOCTOR | IVP_VERB_SETUP | STREAMS | MEETS | LOOKS)
+	(IVP_VERB_FORMAT | IVP_VERB_LIST | IVP_VERB_INFO | IVP_VERB_DOCTOR | IVP_VERB_SETUP | IVP_VERB_BENCH |         \
+	 STREAMS | MEETS | LOOKS)
 
 static const struct row {
 	int code;
@@ -59,32 +66,42 @@ static const struct row {
 	int verbs;
 	const char *help;
 } rows[] = {
+	{OPT_SELF, "self", NULL, IVP_VERB_BENCH, "both ends here, and pipes, sockets and copies beside"},
 	{'r', "region", "REGION", STREAMS | IVP_VERB_INFO | IVP_VERB_DOCTOR | MEETS | LOOKS,
 	 "a file, /dev/ivshmemN, a sysfs resource2, or auto ($IVPIPE_REGION, else auto)"},
+	{'r', "region", "REGION", IVP_VERB_BENCH, "the same ($IVPIPE_REGION, else auto; --self: one of its own)"},
 	{'s', "service", "NAME", STREAMS, "what the sender asks for, and a receiver offers (default)"},
+	{'s', "service", "NAME", IVP_VERB_BENCH, "what one end asks for, and the other offers (bench)"},
 	{'o', "output", "FILE", IVP_VERB_RECV, "where to write; appears once complete; %n is the sender's name for it"},
 	{'o', "output", "LIST", IVP_VERB_LIST, "the columns to show, such as path,size,users"},
 	{'n', "noheadings", NULL, IVP_VERB_LIST, "no line with their names"},
 	{'r', "raw", NULL, IVP_VERB_LIST, "for scripts: not aligned, sizes in bytes"},
 	{OPT_WATCH, "watch", "[=SECONDS]", IVP_VERB_LIST, "again and again (2s), and how fast each lane is; q ends it"},
-	{OPT_LISTEN, "listen", NULL, IVP_VERB_PIPE, "wait for a peer; one end has to, and the other not"},
+	{OPT_LISTEN, "listen", NULL, IVP_VERB_PIPE | IVP_VERB_BENCH,
+	 "wait for a peer; one end has to, and the other not"},
 	{OPT_KEEP, "keep", NULL, IVP_VERB_RECV, "take one stream after the other"},
+	{OPT_KEEP, "keep", NULL, IVP_VERB_BENCH, "with --listen: serve one end after the other"},
+	{OPT_SIZES, "sizes", "SIZE,...", IVP_VERB_BENCH, "bytes of a write (4K,64K,1M; --quick: 4K,64K)"},
+	{OPT_ROUNDS, "rounds", "N", IVP_VERB_BENCH, "samples of each thing (5; --quick: 3)"},
+	{OPT_SEED, "seed", "N", IVP_VERB_BENCH, "of the order of samples (0)"},
+	{OPT_QUICK, "quick", NULL, IVP_VERB_BENCH, "shorter samples, and fewer"},
+	{OPT_PLOT, "plot", "FILE", IVP_VERB_BENCH, "draw FILE.svg or FILE.png, too; takes gnuplot"},
 	{OPT_NAME, "name", "NAME", IVP_VERB_SEND, "the name to tell the receiver (that of FILE)"},
 	{OPT_NO_CHECKSUM, "no-checksum", NULL, STREAMS,
 	 "no digest of the contents: faster, and trusts the peer and the memory"},
 	{OPT_SPARSE, "sparse", NULL, IVP_VERB_RECV, "leave holes in FILE where there are only zeros"},
 	{OPT_RATE_LIMIT, "rate-limit", "RATE", STREAMS, "at most so many bytes a second, such as 10M"},
-	{OPT_WAIT, "wait", "D", STREAMS | IVP_VERB_INFO,
+	{OPT_WAIT, "wait", "D", STREAMS | IVP_VERB_INFO | IVP_VERB_BENCH,
 	 "for a region and a peer, such as 500ms, 3s, 2m, forever (30s; who listens: forever; info: 0)"},
 	{OPT_WAIT, "wait", "D", MEETS, "for the server or the client (check: 1s; serve: forever)"},
 	{OPT_BACK, "back", "REGION", MEETS, "memory for what goes from the client to the server (Xpra 6.3 and later)"},
 	{OPT_AS, "as", "VERSION", IVP_VERB_XPRA_CHECK, "be as strict as a client of this version, such as 3.1.3"},
-	{OPT_TIMEOUT, "timeout", "D", STREAMS | MEETS, "for each answer of the handshake (5s)"},
-	{OPT_PEER_TIMEOUT, "peer-timeout", "D", STREAMS,
+	{OPT_TIMEOUT, "timeout", "D", STREAMS | MEETS | IVP_VERB_BENCH, "for each answer of the handshake (5s)"},
+	{OPT_PEER_TIMEOUT, "peer-timeout", "D", STREAMS | IVP_VERB_BENCH,
 	 "until a peer in another machine that is silent is dead; 0: never (3s)"},
-	{OPT_CONTROL, "control", "ADDRESS", STREAMS,
+	{OPT_CONTROL, "control", "ADDRESS", STREAMS | IVP_VERB_BENCH,
 	 "shake hands over unix:PATH, vsock:CID:PORT, tcp:HOST:PORT, serial:PATH, fd:N or exec:COMMAND"},
-	{OPT_SIDE, "side", "N", STREAMS, "the side to take (0 with a file, 1 with a device)"},
+	{OPT_SIDE, "side", "N", STREAMS | IVP_VERB_BENCH, "the side to take (0 with a file, 1 with a device)"},
 	{OPT_SIZE, "size", "SIZE", IVP_VERB_FORMAT, "of the file to create, such as 64M"},
 	{OPT_LANES, "lanes", "N", IVP_VERB_FORMAT, "streams at one time (as many as fit, at most 256)"},
 	{OPT_SIDES, "sides", "N", IVP_VERB_FORMAT, "machines that meet in the region, 2 to 16 (2)"},
@@ -98,7 +115,8 @@ static const struct row {
 	{OPT_USER, "user", "USER", IVP_VERB_SETUP, "who shall have the memory on the host (you)"},
 	{OPT_APPLY, "apply", NULL, IVP_VERB_SETUP, "make the file; it must not exist"},
 	{OPT_FORCE, "force", NULL, MEETS | IVP_VERB_XPRA_PREPARE, "although the region is laid out for ivpipe"},
-	{OPT_JSON, "json", NULL, IVP_VERB_LIST | IVP_VERB_INFO | IVP_VERB_DOCTOR | MEETS | IVP_VERB_XPRA_STATUS,
+	{OPT_JSON, "json", NULL,
+	 IVP_VERB_LIST | IVP_VERB_INFO | IVP_VERB_DOCTOR | IVP_VERB_BENCH | MEETS | IVP_VERB_XPRA_STATUS,
 	 "for programs"},
 	{OPT_NO_SANDBOX, "no-sandbox", NULL, STREAMS | IVP_VERB_INFO | MEETS,
 	 "keep all rights while streaming; for debugging"},
@@ -228,6 +246,13 @@ static int parse_count(const struct ivp_cli *cli, const char *name, const char *
 	return 0;
 }
 
+static int parse_rounds(struct ivp_cli *cli, const char *text)
+{
+	int ret = parse_count(cli, "rounds", text, 1000, &cli->rounds);
+
+	return !ret && !cli->rounds ? refuse(cli, "rounds", text, "1 at least") : ret;
+}
+
 /* zero: what 0 means to the library, where that is its default. */
 static int parse_duration(const struct ivp_cli *cli, const char *name, const char *text, int64_t zero, int64_t *ms)
 {
@@ -267,6 +292,10 @@ static int apply_value(struct ivp_cli *cli, int code, const char *text)
 		return parse_count(cli, "lanes", text, 256, &cli->lanes);
 	case OPT_SIDES:
 		return parse_count(cli, "sides", text, 16, &cli->sides);
+	case OPT_ROUNDS:
+		return parse_rounds(cli, text);
+	case OPT_SEED:
+		return parse_count(cli, "seed", text, UINT32_MAX, &cli->seed);
 	case OPT_SIDE:
 		if (parse_count(cli, "side", text, 15, &side))
 			return IVP_FAIL_USAGE;
@@ -318,6 +347,10 @@ static bool apply_flag(struct ivp_cli *cli, int code)
 		return cli->listen = true;
 	case OPT_SPARSE:
 		return cli->sparse = true;
+	case OPT_SELF:
+		return cli->self = true;
+	case OPT_QUICK:
+		return cli->quick = true;
 	case OPT_PROGRESS:
 	case OPT_NO_PROGRESS:
 		cli->progress = code == OPT_PROGRESS;
@@ -342,6 +375,10 @@ static const char **word_of(struct ivp_cli *cli, int code)
 		return &cli->control;
 	case OPT_USER:
 		return &cli->user;
+	case OPT_SIZES:
+		return &cli->sizes;
+	case OPT_PLOT:
+		return &cli->plot;
 	case OPT_BACK:
 		return &cli->back;
 	case OPT_AS:
@@ -438,7 +475,7 @@ int ivp_options_parse(struct ivp_cli *cli, int argc, char **argv)
 		if (ret)
 			return ret;
 	}
-	if (argc - optind > !(cli->verb & (IVP_VERB_LIST | IVP_VERB_RECV | IVP_VERB_PIPE))) {
+	if (argc - optind > !(cli->verb & (IVP_VERB_LIST | IVP_VERB_RECV | IVP_VERB_PIPE | IVP_VERB_BENCH))) {
 		ivp_log_error("%s: %s: one argument too many: see ivpipe help %s", cli->verb_name, argv[argc - 1],
 			      cli->verb_name);
 		return IVP_FAIL_USAGE;

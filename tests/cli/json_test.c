@@ -45,13 +45,16 @@ static void structure(void)
 	ivp_json_list(&json, "empty");
 	ivp_json_end(&json);
 	ivp_json_number(&json, "n", UINT64_MAX);
+	ivp_json_real(&json, "r", 0.25);
+	ivp_json_real(&json, "e", 55e9);
 	ivp_json_list(&json, "l");
 	ivp_json_bool(&json, NULL, true);
 	ivp_json_hex(&json, NULL, 0xabc);
 	ivp_json_end(&json);
 	ivp_json_end(&json);
 	fclose(json.out);
-	check(!strcmp(text, "{\n  \"empty\": [],\n  \"n\": 18446744073709551615,\n  \"l\": [\n    true,\n"
+	check(!strcmp(text, "{\n  \"empty\": [],\n  \"n\": 18446744073709551615,\n  \"r\": 0.25,\n  \"e\": 5.5e+10,\n  "
+			    "\"l\": [\n    true,\n"
 			    "    \"0000000000000abc\"\n  ]\n}\n"),
 	      "objects, lists, numbers");
 	free(text);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bench_way: how one process gives another bytes, from private memory to private memory: by a lane, and by what else there is.
+ * Whoever measures says how many bytes, and in pieces of which size.
+ */
+#ifndef IVP_BENCH_WAY_H
+#define IVP_BENCH_WAY_H
+
+#include "ivpipe.h"
+
+/* Of one write; what a sample moves. */
+#define IVP_BENCH_PIECE_MAX (16 << 20)
+
+struct ivp_bench_line;
+
+/* What is there before the two ends are: descriptors of each, and memory that they share. */
+struct ivp_bench_channel {
+	int in[2], out[2]; /* -1: none */
+	char *window;
+	size_t window_size, mapped;
+	struct ivp_bench_line *line;
+};
+
+/* One end. */
+struct ivp_bench_job {
+	bool second;
+	size_t piece;
+	int64_t deadline; /* of ivp_now(), for lanes; what waits elsewhere is ended from outside */
+	char *memory;     /* private, of a piece */
+	int in, out;
+	char *window;
+	size_t window_size;
+	struct ivp_bench_line *line;
+	uint32_t given, taken; /* turns of the line */
+	struct ivp_region *region;
+	struct ivp_lane *lane;
+};
+
+struct ivp_bench_way {
+	const char *name, *title;
+	int (*write)(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err);
+	int (*read)(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err);
+	int (*prepare)(struct ivp_bench_channel *channel);
+	bool lane, digest;
+};
+
+/* By name; NULL: there is none. */
+const struct ivp_bench_way *ivp_bench_way(const char *name);
+
+/* window: how many bytes of memory are gone through, where a way has it from its user; 0: 1 MiB. */
+int ivp_bench_channel_open(struct ivp_bench_channel *channel, const struct ivp_bench_way *way, size_t window,
+			   size_t piece, struct ivp_error *err);
+void ivp_bench_channel_close(struct ivp_bench_channel *channel);
+
+/* In the process that is this end. The second one listens. cancel is ivp_open_options's. */
+struct ivp_bench_address {
+	const char *region, *service;
+};
+int ivp_bench_job_begin(struct ivp_bench_job *job, const struct ivp_bench_way *way, struct ivp_bench_channel *channel,
+			const struct ivp_bench_address *address, struct ivp_error *err);
+void ivp_bench_job_end(struct ivp_bench_job *job);
+
+/* piece bytes of private memory that was touched. 0 or -ENOMEM. */
+int ivp_bench_job_memory(struct ivp_bench_job *job, struct ivp_error *err);
+
+/* The ways of lanes, for who has connected one. */
+int ivp_bench_lane_write(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err);
+int ivp_bench_lane_read(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err);
+
+#endif
