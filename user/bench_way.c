@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/futex.h>
-#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "bench_way.h"
@@ -32,18 +27,6 @@ struct ivp_bench_line {
 	} ends[2];
 };
 
-static int fail(struct ivp_error *err, const char *what)
-{
-	int number = errno ? -errno : -EPIPE;
-
-	return ivp_fail(err, IVP_FAIL_GENERAL, number, "%s: %s", what, strerror(-number));
-}
-
-static size_t next(const struct ivp_bench_job *job, uint64_t left)
-{
-	return left < job->piece ? (size_t)left : job->piece;
-}
-
 /* ---- memory alone ---- */
 
 /* In and out, so that what arrives is private, too; by one process. */
@@ -53,7 +36,7 @@ static int memcpy_write(struct ivp_bench_job *job, uint64_t bytes, struct ivp_er
 
 	(void)err;
 	for (uint64_t done = 0; done < bytes; done += len) {
-		len = next(job, bytes - done);
+		len = ivp_bench_next(job, bytes - done);
 		if (at + len > job->window_size)
 			at = 0;
 		memcpy(job->window + at, job->memory, len);
@@ -79,7 +62,7 @@ static int dual_write(struct ivp_bench_job *job, uint64_t bytes, struct ivp_erro
 
 	(void)err;
 	for (uint64_t done = 0; done < bytes; done += len) {
-		len = next(job, bytes - done);
+		len = ivp_bench_next(job, bytes - done);
 		memcpy(job->window + done % job->window_size, job->memory, len);
 		__asm__ __volatile__("" ::: "memory");
 	}
@@ -92,7 +75,7 @@ static int dual_read(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error
 
 	(void)err;
 	for (uint64_t done = 0; done < bytes; done += len) {
-		len = next(job, bytes - done);
+		len = ivp_bench_next(job, bytes - done);
 		memcpy(job->memory, job->window + done % job->window_size, len);
 		__asm__ __volatile__("" ::: "memory");
 	}
@@ -159,7 +142,7 @@ static int overdue(struct ivp_error *err)
 int ivp_bench_lane_write(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err)
 {
 	for (uint64_t done = 0; done < bytes;) {
-		size_t len = next(job, bytes - done);
+		size_t len = ivp_bench_next(job, bytes - done);
 		ptrdiff_t put = ivp_lane_write_all(job->lane, job->memory, len, left_ms(job), err);
 
 		if (put < 0)
@@ -174,7 +157,8 @@ int ivp_bench_lane_write(struct ivp_bench_job *job, uint64_t bytes, struct ivp_e
 int ivp_bench_lane_read(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err)
 {
 	for (uint64_t done = 0; done < bytes;) {
-		ptrdiff_t got = ivp_lane_read_some(job->lane, job->memory, next(job, bytes - done), left_ms(job), err);
+		ptrdiff_t got = ivp_lane_read_some(job->lane, job->memory, ivp_bench_next(job, bytes - done),
+						   left_ms(job), err);
 
 		if (got < 0)
 			return (int)got;
@@ -226,114 +210,6 @@ static int message_read(struct ivp_bench_job *job, uint64_t bytes, struct ivp_er
 	return got > 0 ? 0 : (int)got;
 }
 
-/* ---- descriptors ---- */
-
-static int fd_write(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err)
-{
-	for (uint64_t done = 0; done < bytes;) {
-		ssize_t put = write(job->out, job->memory, next(job, bytes - done));
-
-		if (put < 0)
-			return fail(err, "write");
-		done += (uint64_t)put;
-	}
-	return 0;
-}
-
-static int splice_write(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err)
-{
-	for (uint64_t done = 0; done < bytes;) {
-		struct iovec vec = {.iov_base = job->memory, .iov_len = next(job, bytes - done)};
-		ssize_t put = vmsplice(job->out, &vec, 1, 0);
-
-		if (put < 0)
-			return fail(err, "vmsplice");
-		done += (uint64_t)put;
-	}
-	return 0;
-}
-
-static int fd_read(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err)
-{
-	for (uint64_t done = 0; done < bytes;) {
-		ssize_t got;
-
-		errno = 0;
-		got = read(job->in, job->memory, next(job, bytes - done));
-		if (got <= 0)
-			return fail(err, "read");
-		done += (uint64_t)got;
-	}
-	return 0;
-}
-
-static int prepare_pipes(struct ivp_bench_channel *channel, int size)
-{
-	int ends[2];
-
-	for (int i = 0; i < 2; i++) {
-		if (pipe2(ends, O_CLOEXEC))
-			return -errno;
-		channel->in[!i] = ends[0];
-		channel->out[i] = ends[1];
-		if (size && fcntl(ends[1], F_SETPIPE_SZ, size) < 0)
-			return -errno;
-	}
-	return 0;
-}
-
-static int prepare_pipe(struct ivp_bench_channel *channel)
-{
-	return prepare_pipes(channel, 0);
-}
-
-static int prepare_large(struct ivp_bench_channel *channel)
-{
-	return prepare_pipes(channel, 1 << 20);
-}
-
-static int prepare_unix(struct ivp_bench_channel *channel)
-{
-	int ends[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
-		return -errno;
-	for (int i = 0; i < 2; i++)
-		channel->in[i] = channel->out[i] = ends[i];
-	return 0;
-}
-
-static int connect_tcp(struct ivp_bench_channel *channel, int listener)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-	int one = 1;
-
-	if (bind(listener, (struct sockaddr *)&address, len) || listen(listener, 1) ||
-	    getsockname(listener, (struct sockaddr *)&address, &len))
-		return -errno;
-	channel->in[0] = channel->out[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (channel->in[0] < 0 || connect(channel->in[0], (struct sockaddr *)&address, len))
-		return -errno;
-	channel->in[1] = channel->out[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	if (channel->in[1] < 0)
-		return -errno;
-	for (int i = 0; i < 2; i++)
-		setsockopt(channel->in[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	return 0;
-}
-
-static int prepare_tcp(struct ivp_bench_channel *channel)
-{
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), ret;
-
-	if (listener < 0)
-		return -errno;
-	ret = connect_tcp(channel, listener);
-	close(listener);
-	return ret;
-}
-
 /* ---- all of them ---- */
 
 static const struct ivp_bench_way ways[] = {
@@ -343,11 +219,12 @@ static const struct ivp_bench_way ways[] = {
 	{"ivpipe-messages", "ivpipe, messages", message_write, message_read, NULL, true, false},
 	{"dual", "two copies, nobody waits (the limit)", dual_write, dual_read, NULL, false, false},
 	{"memcpy", "memcpy in and out, one process", memcpy_write, nothing_read, NULL, false, false},
-	{"pipe", "pipe", fd_write, fd_read, prepare_pipe, false, false},
-	{"pipe-large", "pipe of 1 MiB", fd_write, fd_read, prepare_large, false, false},
-	{"vmsplice", "vmsplice into a pipe of 1 MiB", splice_write, fd_read, prepare_large, false, false},
-	{"unix", "unix socket", fd_write, fd_read, prepare_unix, false, false},
-	{"tcp", "TCP over the loopback", fd_write, fd_read, prepare_tcp, false, false},
+	{"pipe", "pipe", ivp_bench_fd_write, ivp_bench_fd_read, ivp_bench_fd_pipe, false, false},
+	{"pipe-large", "pipe of 1 MiB", ivp_bench_fd_write, ivp_bench_fd_read, ivp_bench_fd_large, false, false},
+	{"vmsplice", "vmsplice into a pipe of 1 MiB", ivp_bench_fd_splice, ivp_bench_fd_read, ivp_bench_fd_large, false,
+	 false},
+	{"unix", "unix socket", ivp_bench_fd_write, ivp_bench_fd_read, ivp_bench_fd_unix, false, false},
+	{"tcp", "TCP over the loopback", ivp_bench_fd_write, ivp_bench_fd_read, ivp_bench_fd_tcp, false, false},
 	{"line", "a cache line, looked at (the limit)", line_write, line_read, NULL, false, false},
 	{"futex", "a bare futex (the limit)", futex_write, futex_read, NULL, false, false},
 };
@@ -373,7 +250,7 @@ int ivp_bench_channel_open(struct ivp_bench_channel *channel, const struct ivp_b
 			     MAP_SHARED | MAP_ANONYMOUS | (way->lane ? 0 : MAP_POPULATE), -1, 0);
 	if (channel->line == MAP_FAILED) {
 		channel->line = NULL;
-		return fail(err, "memory");
+		return ivp_fail(err, IVP_FAIL_GENERAL, -errno, "memory: %s", strerror(errno));
 	}
 	channel->window = (char *)channel->line + LINE_BYTES;
 	ret = way->prepare ? way->prepare(channel) : 0;

@@ -63,6 +63,21 @@ void ivp_bench_job_end(struct ivp_bench_job *job);
 /* piece bytes of private memory that was touched. 0 or -ENOMEM. */
 int ivp_bench_job_memory(struct ivp_bench_job *job, struct ivp_error *err);
 
+/* The length of the next write or read. */
+static inline size_t ivp_bench_next(const struct ivp_bench_job *job, uint64_t left)
+{
+	return left < job->piece ? (size_t)left : job->piece;
+}
+
+/* bench_fd.c: its part of the table. */
+int ivp_bench_fd_write(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err);
+int ivp_bench_fd_splice(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err);
+int ivp_bench_fd_read(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err);
+int ivp_bench_fd_pipe(struct ivp_bench_channel *channel);
+int ivp_bench_fd_large(struct ivp_bench_channel *channel);
+int ivp_bench_fd_unix(struct ivp_bench_channel *channel);
+int ivp_bench_fd_tcp(struct ivp_bench_channel *channel);
+
 /* The ways of lanes, for who has connected one. */
 int ivp_bench_lane_write(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err);
 int ivp_bench_lane_read(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err);
