@@ -113,10 +113,17 @@ static bool put_line(FILE *out, const struct ivp_bench *bench, size_t first, enu
 static void plot_streams(FILE *out, const struct ivp_bench *bench, enum ivp_bench_label label)
 {
 	bool drawn[IVP_BENCH_CELLS] = {false}, any = false;
+	uint64_t least = UINT64_MAX, most = 0;
 
 	for (size_t i = 0; i < bench->cell_count; i++)
 		if (bench->cells[i].kind == IVP_BENCH_STREAM && is_first(bench, i))
 			any |= drawn[i] = put_line(out, bench, i, label);
+	/* Of a single size there would be no range. */
+	for (size_t i = 0; i < bench->size_count; i++) {
+		least = bench->sizes[i] < least ? bench->sizes[i] : least;
+		most = bench->sizes[i] > most ? bench->sizes[i] : most;
+	}
+	fprintf(out, "set xrange [%g:%g]\n", (double)least / 1.5, (double)most * 1.5);
 	fprintf(out,
 		"set title 'stream by size of a write, processors %s'\nset xlabel 'bytes'\nset ylabel 'GB/s'\n"
 		"set logscale xy\nset format x '10^{%%T}'\nset key outside below\nset grid\n",
@@ -153,11 +160,10 @@ static void plot_times(FILE *out, const struct ivp_bench *bench, enum ivp_bench_
 	}
 	fputs("EOD\n", out);
 	if (any)
-		fputs("set title 'round trip, and until a sleeper is up, p50'\nunset logscale x\nset logscale y\nunset "
-		      "xlabel\n"
-		      "set format x\nset ylabel 'us'\nset xtics rotate by -40 noenhanced\nset boxwidth 0.6\nset style "
-		      "fill solid 0.4\n"
-		      "plot $times using 0:2:3:4:xtic(1) with boxerrorbars notitle\n",
+		fputs("set title 'round trip, and until a sleeper is up, p50'\nunset logscale x\nset logscale y\n"
+		      "unset xlabel\nset format x\nset ylabel 'us'\nset xrange [-0.6:*]\n"
+		      "set xtics rotate by 40 right noenhanced\nset style fill solid 0.4\n"
+		      "plot $times using 0:2:3:4:(0.6):xtic(1) with boxerrorbars notitle\n",
 		      out);
 }
 

@@ -25,7 +25,7 @@ struct effort {
 	uint32_t wakes;
 	int64_t settle_ms, idle_ms;
 };
-static const struct effort thorough = {100000000, 50, 1000, 1000}, quick = {10000000, 10, 200, 600};
+static const struct effort thorough = {100000000, 50, 1000, 1000}, quick = {10000000, 10, 100, 400};
 
 /* Of one sample, for both processes. */
 struct run {

@@ -47,6 +47,8 @@ static int check(const struct ivp_cli *cli, struct ivp_bench *bench, struct ivp_
 	if (cli->listen && (cli->plot || cli->json || cli->sizes || cli->rounds || cli->quick))
 		return ivp_fail(err, IVP_FAIL_USAGE, -EINVAL,
 				"--listen: what is measured, and shown, is the other end's");
+	if (cli->keep && !cli->listen)
+		return ivp_fail(err, IVP_FAIL_USAGE, -EINVAL, "--keep is for the end with --listen");
 	bench->quick = cli->quick;
 	bench->rounds = cli->rounds ? cli->rounds : cli->quick ? 3 : 5;
 	bench->seed = cli->seed;

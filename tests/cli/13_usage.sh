@@ -9,7 +9,7 @@ random_file data 1000
 
 check 'no verb' complains 2 'no verb' "$IVPIPE"
 check 'an unknown verb' complains 2 'frobnicate' "$IVPIPE" frobnicate
-for verb in format list info send recv doctor setup; do
+for verb in format list info send recv doctor bench setup; do
 	check "$verb: an unknown option" complains 2 '--frobnicate' "$IVPIPE" $verb --frobnicate
 	check "$verb: an unknown letter" complains 2 '-Z' "$IVPIPE" $verb -qZ
 	check "$verb: --help" gives 0 "$IVPIPE" $verb --help

@@ -18,6 +18,7 @@ wanted='./bin/ivpipe
 ./share/doc/ivpipe/examples/ivpipe-recv-vm0
 ./share/doc/ivpipe/examples/ivpipe-vm0.conf
 ./share/fish/vendor_completions.d/ivpipe.fish
+./share/man/man1/ivpipe-bench.1
 ./share/man/man1/ivpipe-doctor.1
 ./share/man/man1/ivpipe-list.1
 ./share/man/man1/ivpipe-setup.1

@@ -1,0 +1,163 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# shellcheck source=/dev/null disable=SC2154,SC2016
+# bench: that everything is measured and said, by one command and by two. How fast it is does not matter here.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# json NAME CONDITION: of the document that NAME wrote; `has` tells whether there are figures that are as they should be.
+cat >"$work/judge.py" <<'PYTHON'
+import json, math, sys
+d = json.load(open(sys.argv[1], encoding='utf-8'))
+figures, samples = d['figures'], d['samples']
+VALUES = {'bytes/s': ['rate'], 'messages/s': ['rate'], 'ns': ['p50', 'p99'], 'percent': ['client', 'server']}
+
+def good(figure):
+    values = [figure[name] for name in VALUES[figure['unit']]]
+    return figure['count'] > 0 and figure['label'] in ('near', 'far', 'mixed', 'unknown') and all(
+        0 < v['least'] <= v['lower_quartile'] <= v['median'] <= v['upper_quartile'] <= v['most'] < math.inf for v in values)
+
+def has(kind, unit, ways, size=None, directions=(None,)):
+    return all(any(f['kind'] == kind and f['unit'] == unit and f['way'] == way and f.get('size') == size and
+                   f.get('direction') == direction for f in figures) for way in ways.split() for direction in directions)
+
+def cells():
+    return [tuple(s.get(k) for k in ('round', 'kind', 'way', 'direction', 'size')) for s in samples]
+
+def order(path):
+    return [tuple(s.get(k) for k in ('round', 'kind', 'way', 'direction', 'size'))
+            for s in json.load(open(path, encoding='utf-8'))['samples']]
+
+sys.exit(not eval(sys.argv[2]))
+PYTHON
+json() {
+	python3 "$work/judge.py" "$work/$1.out" "$2"
+}
+
+left_over() {
+	compgen -G '/dev/shm/ivpipe-bench.*' | sort
+}
+
+# ---- one command ----
+
+before=$(left_over)
+start first "$IVPIPE" bench --self --quick --rounds 1 --sizes 4K,64K --seed 7 --json
+check 'bench --self' ends first 0
+check 'every figure is positive, with its spread' json first 'all(map(good, figures)) and len(samples) == len(set(cells()))'
+for size in 4096 65536; do
+	check "streams of $size bytes, and all they are held against" json first \
+		"has('stream', 'bytes/s', 'ivpipe ivpipe-digest dual memcpy pipe pipe-large unix tcp vmsplice', $size)"
+done
+check 'round trips' json first "has('round_trip', 'ns', 'ivpipe line', 64)"
+check 'messages' json first "has('messages', 'messages/s', 'ivpipe-messages pipe', 64)"
+check 'waking' json first "has('wake', 'ns', 'ivpipe futex', 64)"
+check 'idling' json first "has('idle', 'percent', 'ivpipe')"
+check 'the memory' json first "d['region']['cache'] == 'write-back' and d['region']['size'] >= d['region']['ring_size'] > 0"
+check 'how it was measured' json first "(d['mode'], d['quick'], d['rounds'], d['seed']) == ('self', True, 1, 7)"
+check 'each sample has its distances' json first \
+	"all(s['label'] in ('near', 'far', 'mixed', 'unknown') and s['distance_before_ns'] >= 0 for s in samples)"
+check 'nothing is left of its region' test "$(left_over)" = "$before"
+
+format
+small=(bench --self --quick --sizes 64 -r "$region")
+start again "$IVPIPE" "${small[@]}" --rounds 2 --seed 5 --json
+check 'in a region that there is' ends again 0
+start same "$IVPIPE" "${small[@]}" --rounds 2 --seed 5 --json
+check 'with the same seed' ends same 0
+check 'has the same order' json same "cells() == order('$work/again.out')"
+check 'another one in each round' json same \
+	"[c[1:] for c in cells() if c[0] == 1] != [c[1:] for c in cells() if c[0] == 2]"
+check 'the median of two lies between them' json same "all(map(good, figures)) and sum(f['count'] for f in figures) == len(samples)"
+check 'and the region is still there' test -f "$region"
+check 'a table' gives 0 "$IVPIPE" "${small[@]}" --rounds 1 --seed 6
+check 'names the units' grep -qE '^stream, 64 bytes at a time, GB/s, processors (near|far|mixed|unknown)$' "$work/last.out"
+check 'and the memory' grep -q "^$region: 16 MiB, write-back" "$work/last.out"
+check 'and says nothing else' test ! -s "$work/last.err"
+
+start cut "$IVPIPE" bench --self --rounds 1000 --json
+for ((deadline = $(now_ms) + PATIENCE * 1000; $(now_ms) < deadline; )); do
+	[ "$(left_over)" = "$before" ] || break
+done
+kill -INT "${pids[cut]}"
+check 'interrupted' ends cut 130
+check 'it is silent, and has no half a document' test ! -s "$work/cut.out" -a ! -s "$work/cut.err"
+check 'and nothing is left of its region' test "$(left_over)" = "$before"
+
+# ---- pictures ----
+
+mkdir "$work/none" "$work/fake"
+check 'without gnuplot' complains 1 'gnuplot is not installed' \
+	env PATH="$work/none" "$IVPIPE" "${small[@]}" --plot "$work/plot.svg"
+check 'nothing was measured' test ! -s "$work/last.out"
+cat >"$work/fake/gnuplot" <<'FAKE'
+#!/bin/sh
+cat >"$0.script"
+FAKE
+chmod 755 "$work/fake/gnuplot"
+check 'with a gnuplot' gives 0 env PATH="$work/fake:$PATH" "$IVPIPE" "${small[@]}" --rounds 1 --plot "$work/it's.png"
+check 'it is told where to draw' grep -qxF "set output '$work/it''s.png'" "$work/fake/gnuplot.script"
+check 'and what' grep -qE '^64 [0-9.e-]+ [0-9.e-]+ [0-9.e-]+$' "$work/fake/gnuplot.script"
+printf '#!/bin/sh\ncat >/dev/null\nexit 1\n' >"$work/fake/gnuplot"
+check 'one that fails' complains 1 'could not draw' env PATH="$work/fake:$PATH" "$IVPIPE" "${small[@]}" --rounds 1 --plot "$work/plot.svg"
+if command -v gnuplot >/dev/null; then
+	check '--plot' gives 0 "$IVPIPE" "${small[@]}" --rounds 1 --plot "$work/plot.svg"
+	check 'draws a picture' grep -q '<svg' "$work/plot.svg"
+	check 'without a warning' test ! -s "$work/last.err"
+else
+	skip '--plot draws a picture' 'no gnuplot'
+fi
+
+# ---- two commands ----
+
+start server "$IVPIPE" bench -v -r "$region" --listen
+listens server
+start client "$IVPIPE" bench -r "$region" --quick --rounds 1 --sizes 4K,64K --json
+check 'a client' ends client 0
+check 'and its server' ends server 0
+check 'every figure' json client "all(map(good, figures)) and d['mode'] == 'client'"
+both="directions=('out', 'in')"
+for size in 4096 65536; do
+	check "streams of $size bytes in both directions" json client "has('stream', 'bytes/s', 'ivpipe ivpipe-digest', $size, $both)"
+	check 'copies' json client "has('copy', 'bytes/s', 'memcpy', $size, $both)"
+done
+check 'round trips and messages' json client "has('round_trip', 'ns', 'ivpipe', 64) and has('messages', 'messages/s', 'ivpipe', 64, $both)"
+
+start server "$IVPIPE" bench -v -r "$region" --listen --keep -s other
+listens server
+for turn in first second; do
+	check "the $turn client of one that keeps on" gives 0 "$IVPIPE" bench -r "$region" -s other --quick --rounds 1 --sizes 64
+done
+: >"$work/server.err"
+start client "$IVPIPE" bench -v -r "$region" -s other --rounds 1000
+await server connected
+kill -KILL "${pids[client]}"
+finish client
+check 'a client after one that was killed' gives 0 "$IVPIPE" bench -r "$region" -s other --quick --rounds 1 --sizes 64
+kill -TERM "${pids[server]}"
+check 'it ends when it is told to' ends server 143
+
+# Somebody who speaks otherwise.
+start server "$IVPIPE" bench -v -r "$region" --listen
+listens server
+head -c 1000 /dev/urandom | "$IVPIPE" send -q -r "$region" -s bench 2>/dev/null
+check 'a peer that is none' ends server 7
+check 'is told by one line' grep -q 'ivpipe: bench: .*no ivpipe bench' "$work/server.err"
+check 'nobody serves' complains 5 'nobody listens' "$IVPIPE" bench -r "$region" --wait 200ms
+check 'nobody comes' complains 5 '' "$IVPIPE" bench -r "$region" --listen --wait 200ms
+
+# ---- words ----
+
+for sizes in '' 0 4K, ,4K 4K,,8K 32M x 4K,x 1,2,3,4,5,6,7,8,9; do
+	check "--sizes '$sizes'" complains 2 '--sizes' "$IVPIPE" bench --self --sizes "$sizes"
+done
+for rounds in 0 1001 -1 x 1K; do
+	check "--rounds $rounds" complains 2 '--rounds' "$IVPIPE" bench --self --rounds "$rounds"
+done
+check '--seed' complains 2 '--seed' "$IVPIPE" bench --self --seed 4294967296
+check '--plot' complains 2 '.svg or .png' "$IVPIPE" bench --self --plot "$work/plot.gif"
+check '--self --listen' complains 2 'both ends' "$IVPIPE" bench --self --listen
+check '--listen --json' complains 2 'the other end' "$IVPIPE" bench --listen --json
+check '--keep' complains 2 '--keep' "$IVPIPE" bench --keep
+check 'an operand' complains 2 'too many' "$IVPIPE" bench --self file
+check 'a region that is not there' complains 3 "$region.no" "$IVPIPE" bench --wait 0 -r "$region.no"
+check 'the same, with --self' complains 3 "$region.no" "$IVPIPE" bench --self --wait 0 -r "$region.no"
+done_testing
