@@ -87,8 +87,27 @@ static bool is_first(const struct ivp_bench *bench, size_t cell)
 	return true;
 }
 
+/* Of one axis, with some room: of a single point gnuplot would make a range of its own, and say so. */
+struct range {
+	double least, most;
+};
+
+static void widen(struct range *range, double least, double most)
+{
+	if (!range->most || least < range->least)
+		range->least = least;
+	if (most > range->most)
+		range->most = most;
+}
+
+static void put_range(FILE *out, char axis, const struct range *range)
+{
+	fprintf(out, "set %crange [%g:%g]\n", axis, range->least / 1.5, range->most * 1.5);
+}
+
 /* One line of the left half: sizes, medians and spreads. False: there is no figure of it. */
-static bool put_line(FILE *out, const struct ivp_bench *bench, size_t first, enum ivp_bench_label label)
+static bool put_line(FILE *out, const struct ivp_bench *bench, size_t first, enum ivp_bench_label label,
+		     struct range ranges[2])
 {
 	struct ivp_bench_figure figure;
 	bool any = false;
@@ -102,6 +121,8 @@ static bool put_line(FILE *out, const struct ivp_bench *bench, size_t first, enu
 		if (!any)
 			fprintf(out, "$line%zu << EOD\n", first);
 		any = true;
+		widen(&ranges[0], (double)bench->cells[i].size, (double)bench->cells[i].size);
+		widen(&ranges[1], figure.least / 1e9, figure.most / 1e9);
 		fprintf(out, "%llu %g %g %g\n", (unsigned long long)bench->cells[i].size, figure.median / 1e9,
 			figure.least / 1e9, figure.most / 1e9);
 	}
@@ -113,23 +134,19 @@ static bool put_line(FILE *out, const struct ivp_bench *bench, size_t first, enu
 static void plot_streams(FILE *out, const struct ivp_bench *bench, enum ivp_bench_label label)
 {
 	bool drawn[IVP_BENCH_CELLS] = {false}, any = false;
-	uint64_t least = UINT64_MAX, most = 0;
+	struct range ranges[2] = {{0}};
 
 	for (size_t i = 0; i < bench->cell_count; i++)
 		if (bench->cells[i].kind == IVP_BENCH_STREAM && is_first(bench, i))
-			any |= drawn[i] = put_line(out, bench, i, label);
-	/* Of a single size there would be no range. */
-	for (size_t i = 0; i < bench->size_count; i++) {
-		least = bench->sizes[i] < least ? bench->sizes[i] : least;
-		most = bench->sizes[i] > most ? bench->sizes[i] : most;
-	}
-	fprintf(out, "set xrange [%g:%g]\n", (double)least / 1.5, (double)most * 1.5);
+			any |= drawn[i] = put_line(out, bench, i, label, ranges);
+	if (!any)
+		return;
+	put_range(out, 'x', &ranges[0]);
+	put_range(out, 'y', &ranges[1]);
 	fprintf(out,
 		"set title 'stream by size of a write, processors %s'\nset xlabel 'bytes'\nset ylabel 'GB/s'\n"
 		"set logscale xy\nset format x '10^{%%T}'\nset key outside below\nset grid\n",
 		ivp_bench_labels[label]);
-	if (!any)
-		return;
 	fputs("plot", out);
 	for (size_t i = 0; i < bench->cell_count; i++) {
 		if (!drawn[i])
@@ -145,7 +162,7 @@ static void plot_streams(FILE *out, const struct ivp_bench *bench, enum ivp_benc
 static void plot_times(FILE *out, const struct ivp_bench *bench, enum ivp_bench_label label)
 {
 	struct ivp_bench_figure figure;
-	bool any = false;
+	struct range range = {0};
 
 	fputs("$times << EOD\n", out);
 	for (size_t i = 0; i < bench->cell_count; i++) {
@@ -154,17 +171,19 @@ static void plot_times(FILE *out, const struct ivp_bench *bench, enum ivp_bench_
 		ivp_bench_figure(bench, i, label, 0, &figure);
 		if ((cell->kind != IVP_BENCH_TRIP && cell->kind != IVP_BENCH_WAKE) || !figure.count)
 			continue;
-		any = true;
+		widen(&range, figure.least / 1e3, figure.most / 1e3);
 		fprintf(out, "\"%s: %s\" %g %g %g\n", ivp_bench_words[cell->kind].name, cell->way, figure.median / 1e3,
 			figure.least / 1e3, figure.most / 1e3);
 	}
 	fputs("EOD\n", out);
-	if (any)
-		fputs("set title 'round trip, and until a sleeper is up, p50'\nunset logscale x\nset logscale y\n"
-		      "unset xlabel\nset format x\nset ylabel 'us'\nset xrange [-0.6:*]\n"
-		      "set xtics rotate by 40 right noenhanced\nset style fill solid 0.4\n"
-		      "plot $times using 0:2:3:4:(0.6):xtic(1) with boxerrorbars notitle\n",
-		      out);
+	if (!range.most)
+		return;
+	put_range(out, 'y', &range);
+	fputs("set title 'round trip, and until a sleeper is up, p50'\nunset logscale x\nset logscale y\n"
+	      "unset xlabel\nset format x\nset ylabel 'us'\nset xrange [-0.6:*]\n"
+	      "set xtics rotate by 40 right noenhanced\nset style fill solid 0.4\n"
+	      "plot $times using 0:2:3:4:(0.6):xtic(1) with boxerrorbars notitle\n",
+	      out);
 }
 
 int ivp_bench_plot(const struct ivp_bench *bench, const char *path, struct ivp_error *err)

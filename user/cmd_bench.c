@@ -160,8 +160,8 @@ static int run_client(struct ivp_cli *cli, struct ivp_bench *bench, struct ivp_r
 	int ret;
 
 	ivp_cli_lane_options(cli, &peer.options);
-	/* A piece of a ring, of which there are at least four. */
-	peer.piece = bench->info.ring_size / 4;
+	/* What a record has room for, but for its header. */
+	peer.piece = bench->info.ring_size / 4 < IVP_PIECE_MAX ? bench->info.ring_size / 4 : IVP_PIECE_MAX;
 	ret = ivp_bench_client(bench, &peer, err);
 	return ret ? ret : ivp_bench_client_end(&peer, err);
 }
