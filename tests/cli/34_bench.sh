@@ -137,6 +137,18 @@ listens server
 head -c 1000 /dev/urandom | "$IVPIPE" send -q -r "$region" -s bench 2>/dev/null
 check 'a peer that is none' ends server 7
 check 'is told by one line' grep -q 'ivpipe: bench: .*no ivpipe bench' "$work/server.err"
+# order OP SIZE BYTES: as bench_peer.c has it, to a server that refuses it.
+order() {
+	python3 -c 'import struct, sys
+sys.stdout.buffer.write(struct.pack("<4Q", 0x31687362706976, *map(int, sys.argv[1:])))' "$@" >"$work/order"
+	start server "$IVPIPE" bench -v -r "$region" --listen
+	listens server
+	"$IVPIPE" send -q -r "$region" -s bench "$work/order" 2>/dev/null
+	ends server 7 && grep -q 'ordered what cannot be' "$work/server.err"
+}
+check 'an order of a write that is too large' order 2 16777217 1
+check 'of too many bytes' order 1 1 18446744073709551615
+check 'of half a message' order 3 64 65
 check 'nobody serves' complains 5 'nobody listens' "$IVPIPE" bench -r "$region" --wait 200ms
 check 'nobody comes' complains 5 '' "$IVPIPE" bench -r "$region" --listen --wait 200ms
 
