@@ -28,15 +28,21 @@ static void put_number(const struct ivp_bench_cell *cell, double value)
 	printf(" %8.*f", precision(value), value);
 }
 
-static void show_ratio(const struct ivp_bench *bench, size_t cell, enum ivp_bench_label label, double median)
+/* Times what it is held against, under the same label; 0: that is not there. */
+static double ratio_of(const struct ivp_bench *bench, size_t cell, enum ivp_bench_label label, double median)
 {
 	size_t base = ivp_bench_base(bench, cell);
 	struct ivp_bench_figure figure = {0};
 
 	if (base < bench->cell_count)
 		ivp_bench_figure(bench, base, label, 0, &figure);
-	if (figure.count && figure.median > 0)
-		printf(" %8.2f", median / figure.median);
+	return figure.count && figure.median > 0 ? median / figure.median : 0;
+}
+
+static void show_ratio(double ratio)
+{
+	if (ratio > 0)
+		printf(" %8.2f", ratio);
 	else
 		printf(" %8s", "-");
 }
@@ -56,7 +62,7 @@ static void show_row(const struct ivp_bench *bench, size_t number, enum ivp_benc
 	put_number(cell, figure.least);
 	put_number(cell, figure.most);
 	printf(" %4zu", figure.count);
-	show_ratio(bench, number, label, figure.median);
+	show_ratio(ratio_of(bench, number, label, figure.median));
 	if (ivp_bench_words[cell->kind].values[1]) {
 		ivp_bench_figure(bench, number, label, 1, &figure);
 		put_number(cell, figure.median);
@@ -148,15 +154,19 @@ static void figure_json(struct ivp_json *json, const struct ivp_bench *bench, si
 {
 	const struct ivp_bench_words *words = &ivp_bench_words[bench->cells[cell].kind];
 	struct ivp_bench_figure figure;
+	double ratio;
 
 	ivp_bench_figure(bench, cell, label, 0, &figure);
 	if (!figure.count)
 		return;
+	ratio = ratio_of(bench, cell, label, figure.median);
 	ivp_json_object(json, NULL);
 	cell_json(json, &bench->cells[cell]);
 	ivp_json_string(json, "label", ivp_bench_labels[label]);
 	ivp_json_string(json, "unit", words->unit);
 	ivp_json_number(json, "count", figure.count);
+	if (ratio > 0)
+		ivp_json_real(json, "ratio", ratio);
 	for (int i = 0; i < 2 && words->values[i]; i++) {
 		ivp_bench_figure(bench, cell, label, i, &figure);
 		ivp_json_object(json, words->values[i]);

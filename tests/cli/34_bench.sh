@@ -49,6 +49,7 @@ for size in 4096 65536; do
 done
 check 'round trips' json first "has('round_trip', 'ns', 'ivpipe line', 64)"
 check 'messages' json first "has('messages', 'messages/s', 'ivpipe-messages pipe', 64)"
+check 'the limit is held against itself' json first "all(f['ratio'] == 1 for f in figures if f['way'] in ('dual', 'line', 'futex'))"
 check 'waking' json first "has('wake', 'ns', 'ivpipe futex', 64)"
 check 'idling' json first "has('idle', 'percent', 'ivpipe')"
 check 'the memory' json first "d['region']['cache'] == 'write-back' and d['region']['size'] >= d['region']['ring_size'] > 0"
