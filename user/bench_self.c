@@ -259,10 +259,11 @@ static bool add(struct ivp_bench *bench, enum ivp_bench_kind kind, uint64_t size
 
 int ivp_bench_self(struct ivp_bench *bench, struct ivp_bench_self *self, struct ivp_error *err)
 {
-	static const char *const streams[] = {"dual", "memcpy",     "ivpipe",   "ivpipe-digest", "pipe",
-					      "unix", "pipe-large", "vmsplice", "tcp",           NULL};
+	static const char *const streams[] = {"dual",          "memcpy", "ivpipe", "ivpipe-held",
+					      "ivpipe-digest", "pipe",   "unix",   "pipe-large",
+					      "vmsplice",      "tcp",    NULL};
 	static const char *const trips[] = {"line", "ivpipe", "pipe", "unix", NULL};
-	static const char *const rates[] = {"pipe", "ivpipe-messages", "unix", NULL};
+	static const char *const rates[] = {"pipe", "ivpipe-messages", "ivpipe-messages-held", "unix", NULL};
 	static const char *const wakes[] = {"futex", "ivpipe", "pipe", NULL};
 	static const char *const idles[] = {"ivpipe", NULL};
 	bool fits = true;

@@ -210,6 +210,27 @@ static int message_read(struct ivp_bench_job *job, uint64_t bytes, struct ivp_er
 	return got > 0 ? 0 : (int)got;
 }
 
+/* The same, told to the other end a lot at a time. */
+static int held_write(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err)
+{
+	int ret;
+
+	ivp_lane_hold(job->lane, true);
+	ret = ivp_bench_lane_write(job, bytes, err);
+	ivp_lane_hold(job->lane, false);
+	return ret;
+}
+
+static int held_messages_write(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err)
+{
+	int ret;
+
+	ivp_lane_hold(job->lane, true);
+	ret = message_write(job, bytes, err);
+	ivp_lane_hold(job->lane, false);
+	return ret;
+}
+
 /* ---- all of them ---- */
 
 static const struct ivp_bench_way ways[] = {
@@ -217,6 +238,8 @@ static const struct ivp_bench_way ways[] = {
 	{"ivpipe-digest", "ivpipe", ivp_bench_lane_write, ivp_bench_lane_read, NULL, true, true},
 	{"ivpipe-view", "ivpipe, read where it lies", ivp_bench_lane_write, view_read, NULL, true, false},
 	{"ivpipe-messages", "ivpipe, messages", message_write, message_read, NULL, true, false},
+	{"ivpipe-held", "ivpipe, no digest, held", held_write, ivp_bench_lane_read, NULL, true, false},
+	{"ivpipe-messages-held", "ivpipe, messages, held", held_messages_write, message_read, NULL, true, false},
 	{"dual", "two copies, nobody waits (the limit)", dual_write, dual_read, NULL, false, false},
 	{"memcpy", "memcpy in and out, one process", memcpy_write, nothing_read, NULL, false, false},
 	{"pipe", "pipe", ivp_bench_fd_write, ivp_bench_fd_read, ivp_bench_fd_pipe, false, false},

@@ -5,8 +5,9 @@
  *   ways WAY BYTES PIECE [REGION]       prints seconds, from the first write to the last read
  *
  * The ways are those of user/bench_way.c: dual (both copy through the same memory and never ask each other anything: what no
- * stream can beat), ivpipe (without a digest), ivpipe-digest, ivpipe-view (read where it lies), pipe, pipe-large (of 1 MiB),
- * vmsplice, unix, tcp. The two are pinned to the first two processors there are, if there are two.
+ * stream can beat), ivpipe (without a digest), ivpipe-held (told a lot at a time), ivpipe-digest, ivpipe-view (read where it
+ * lies), pipe, pipe-large (of 1 MiB), vmsplice, unix, tcp. The two are pinned to the first two processors there are, if there
+ * are two.
  */
 #include <stdio.h>
 #include <stdlib.h>
