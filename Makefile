@@ -8,8 +8,8 @@ KDIR ?= $(or $(wildcard /lib/modules/$(KVER)/build), \
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
-.PHONY: all modules modules_install user check check-vm check-dkms check-deb check-kunit check-matrix check-all fuzz fuzz-driver bench \
-	style demo deb install install-python dkms-install dkms-uninstall clean clean-modules help need-headers
+.PHONY: all modules modules_install user check check-vm check-xpra check-dkms check-deb check-kunit check-matrix \
+	check-all fuzz fuzz-driver bench style demo deb install install-python dkms-install dkms-uninstall clean clean-modules help need-headers
 
 all: modules user ## module and programs
 
@@ -27,6 +27,9 @@ check: ## quick tests: no root, no VM
 
 check-vm: ## boots guests, under TCG where KVM does not work
 	scripts/check-vm
+
+check-xpra: ## sessions of Debian's Xpra between a Debian guest and this machine (root)
+	scripts/check-xpra
 
 check-kunit: ## KUnit suites, faults and unplug in a kernel with KASAN, lockdep and kmemleak, which it builds once
 	scripts/check-kunit
