@@ -71,9 +71,10 @@ _ivpipe_value() {
 	esac
 }
 
-# Of `ivpipe help VERB`: the operands, and for each option what it wants and what it is about.
+# Of `ivpipe help VERB`: the operands, and for each option what it wants and what it is about. What may follow an equals sign, and
+# need not, is wanted by none.
 _ivpipe_read_help() {
-	local line option='^  (-(.),|   ) --([a-z-]+)( ([A-Z]+))? +(.*)$'
+	local line option='^  (-(.),|   ) --([a-z-]+)(\[=[A-Z]+]| ([A-Z][A-Z,.]*))? +(.*)$'
 	while IFS= read -r line; do
 		case $line in "usage: ivpipe "*) operands=$line ;; esac
 		[[ $line =~ $option ]] || continue

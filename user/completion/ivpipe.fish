@@ -55,7 +55,7 @@ end
 
 function __ivpipe_verb
     # Groups that always take part: others are left out of what is matched.
-    set -l option '^  (-.,|   ) --([a-z-]+)((?: [A-Z]+)?) +(.*)$'
+    set -l option '^  (-.,|   ) --([a-z-]+)(?:\[=[A-Z]+\])?((?: [A-Z][A-Z,.]*)?) +(.*)$'
     for line in (ivpipe help (string split ' ' -- $argv[1]) 2>/dev/null)
         switch $line
             case 'usage:*REGION*'
