@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sessions of Debian's Xpra between a guest and its host, both ways, over TCP through QEMU's user network.
+"""Sessions of Debian's Xpra between a guest and its host, both ways, and between two guests, over TCP through QEMU's user network.
 
 The guest is a Debian (scripts/vm-debian), what runs on the host is scripts/xpra's. All of Xpra, X servers and programs are
 those of ordinary users. What a window shows is compared pixel for pixel with what the other side's screen shows, over more
@@ -84,10 +84,10 @@ class HostProcess:
 
 class InGuest:
     """An ordinary user of the guest's, in group kvm."""
-    name, user, picture = 'guest', 1000, '/tmp/picture.py'
+    user, picture = 1000, '/tmp/picture.py'
 
-    def __init__(self, vm):
-        self.vm = vm
+    def __init__(self, vm, name='guest'):
+        self.vm, self.name = vm, name
         vm.sh('install -d -o user -g user -m 700 /run/user/1000')
         with open(f'{HERE}/picture.py', encoding='utf-8') as f:
             vm.write_file(self.picture, f.read())
@@ -127,12 +127,12 @@ def free_port():
 class Session:
     """A server on one side with a window, and a client on the other side."""
 
-    def __init__(self, t, host, server, client, bind, paths):
+    def __init__(self, t, host, server, client, binds, paths):
         self.t, self.host, self.server_side, self.client_side = t, host, server, client
         self.what = f'server {server.name}, client {client.name}'
         self.server_path, self.client_path = paths
         self.display = screen(server)
-        self.server = server.start('xpra', 'start', self.display, f'--mmap={self.server_path}', f'--bind-tcp={bind}', *SERVER)
+        self.server = server.start('xpra', 'start', self.display, f'--mmap={self.server_path}', *binds, *SERVER)
         said(self.server, 'xpra is ready')
 
     def attach(self, url):
@@ -179,11 +179,11 @@ class Session:
         stop(self.server)
 
 
-def boot(t, *regions):
+def boot(t, *regions, name='guest'):
     devices = [*(word for n, region in enumerate(regions) for word in plain_device(region, f'shm{n}', addr=hex(16 + n))),
                '-drive', f'file={t.disk},format=raw,if=none,id=disk,snapshot=on', '-device', 'nvme,drive=disk,serial=debian',
                '-netdev', f'user,id=net,hostfwd=tcp:127.0.0.1:0-:{PORT}', '-device', 'virtio-net-pci,netdev=net']
-    vm = t.boot(devices=devices, memory=1024, parallel=True, append='net.ifnames=0')
+    vm = t.boot(name=name, devices=devices, memory=1024, parallel=True, append='net.ifnames=0')
     vm.sh('/lib/systemd/systemd-udevd --daemon && udevadm trigger --type=subsystems --action=add && '
           'udevadm trigger --type=devices --action=add && udevadm settle --timeout=60', 90)
     vm.sh('ip address add 10.0.2.15/24 dev eth0 && ip link set eth0 up && ip route add default via 10.0.2.2')
@@ -206,11 +206,12 @@ def check_size(t, vm, guest, node, words):
 
 def to_host(t, vm, host, guest, region, port):
     url = f'tcp://127.0.0.1:{port}/'
-    session = Session(t, host, guest, host, f'0.0.0.0:{PORT}', (NODE, region.path))
+    session = Session(t, host, guest, host, [f'--bind-tcp=0.0.0.0:{PORT}', f'--bind-vsock=any:{PORT}'], (NODE, region.path))
     check = t.ivpipe('xpra', 'check', f'tcp:127.0.0.1:{port}', '-r', region.path)
     t.equal(check.wait(60), 0, 'ivpipe xpra check, from the host with the server in the guest')
     t.note(check.output + check.errors)
     t.matches(check.output, r'proven +each side found the other\'s token', 'each side found the other\'s token')
+    check_vsock(t, vm)
     session.attach(url)
     session.check_logs()
     session.show()
@@ -218,9 +219,30 @@ def to_host(t, vm, host, guest, region, port):
     session.end()
 
 
+def check_vsock(t, vm):
+    """Within the guest: who has no vhost-vsock still has the kernel's loopback."""
+    vm.sh('modprobe vsock_loopback')
+    status, output = vm.run(f'setpriv --reuid=user --regid=user --init-groups ivpipe xpra check vsock:local:{PORT} -r {NODE}')
+    t.equal(status, 0, 'ivpipe xpra check, over vsock')
+    t.matches(output, r'proven +each side found the other\'s token', 'over vsock, too, each side found the other\'s token')
+
+
+def to_other_guest(t, host, guest, region, port):
+    """Two guests that have the same memory; the connection goes by way of the host."""
+    vm, _ = boot(t, region, name='other')
+    session = Session(t, host, guest, InGuest(vm, 'other guest'), [f'--bind-tcp=0.0.0.0:{PORT}'], (NODE, NODE))
+    session.attach(f'tcp://10.0.2.2:{port}/')
+    session.check_logs()
+    session.show()
+    session.check_info(f'tcp://127.0.0.1:{port}/')
+    session.end()
+    node_is_there(t, vm, NODE, 'after a client in another guest')
+    vm.finish_and_stop()
+
+
 def to_guest(t, host, guest, region):
     port = free_port()
-    session = Session(t, host, host, guest, f'127.0.0.1:{port}', (region.path, NODE))
+    session = Session(t, host, host, guest, [f'--bind-tcp=127.0.0.1:{port}'], (region.path, NODE))
     session.attach(f'tcp://10.0.2.2:{port}/')
     session.check_logs()
     session.show()
@@ -246,6 +268,8 @@ with Scenario('Xpra 3.1.3 between a Debian guest and its host', deadline=540) as
     node_is_there(t, vm, NODE, 'after a server in the guest')
     timed(t, 'host to guest', to_guest, t, host, guest, region)
     node_is_there(t, vm, NODE, 'after a client in the guest')
+    timed(t, 'guest to guest', to_other_guest, t, host, guest, region, port)
+    node_is_there(t, vm, NODE, 'after a session with another guest')
     check_size(t, vm, guest, SMALL_NODE, 'mmap size is too small')
     check_size(t, vm, guest, HUGE_NODE, 'mmap is too big')
     t.equal(os.stat(region.path).st_size, SIZE, 'the file is there, too')
