@@ -177,6 +177,23 @@ static int compare_files(const struct ivp_meeting *meeting, const char *theirs, 
 		       theirs, there.st_uid, there.st_gid, there.st_mode & 07777U);
 }
 
+/* Some versions from 6.3 on take what is behind a colon of --mmap= for a second path, and a device's path in sysfs has colons. */
+static bool is_cut(const char *path)
+{
+	return !strncmp(path, "/sys/devices/pci", 16) && !strstr(path, "/resource");
+}
+
+static void warn_of_colon(const struct ivp_meeting *meeting)
+{
+	const char *path = meeting->area[IVP_DOWN]->region->address.path;
+
+	if (strchr(path, ':'))
+		ivp_log_notice(
+			"%s: %s: some versions from 6.3 on cut such a path at the colon: give them /dev/ivshmem0, or a "
+			"link without one",
+			meeting->cli->verb_name, path);
+}
+
 /* Whether it has mmap at all, and which file. */
 static int explain(struct ivp_meeting *meeting, struct ivp_error *err)
 {
@@ -207,6 +224,12 @@ static int explain(struct ivp_meeting *meeting, struct ivp_error *err)
 			"the server does not use %s, and names no file of its own: start it with --mmap=PATH of this "
 			"memory, as it has it",
 			meeting->claim[IVP_DOWN].file);
+	if (is_cut(path))
+		return refused(
+			err,
+			"the server has %s, a path that it cut at the colon: start it with --mmap=/dev/ivshmem0, or "
+			"with a link without a colon",
+			clean);
 	if (meeting->endpoint.kind == IVP_ENDPOINT_UNIX)
 		return compare_files(meeting, path, err);
 	return refused(err,
@@ -265,6 +288,7 @@ int ivp_cmd_xpra_check(struct ivp_cli *cli)
 	int ret = ivp_meeting_begin(&meeting, cli, &err);
 
 	if (!ret) {
+		warn_of_colon(&meeting);
 		ret = meet(&meeting, &cause);
 		if (ret)
 			ivp_fail(&err, cause.kind, ret, "%s: %s", meeting.url, cause.text);

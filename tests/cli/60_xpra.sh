@@ -71,6 +71,16 @@ mends() {
 }
 mends none "$region" 'goes without mmap: start it with --mmap'
 mends nameless "$region" 'names no file of its own: start it with --mmap'
+serve 6.5.3 /sys/devices/pci0000
+check 'server: a path that was cut' complains 6 'cut at the colon: start it with --mmap=/dev/ivshmem0' \
+	"$IVPIPE" xpra check "unix:$socket" -r "$region"
+stop
+ln "$region" "$region.link:0"
+serve 6.5.3 "$region"
+check 'a path that some would cut is taken' gives 0 "$IVPIPE" xpra check "unix:$socket" -r "$region.link:0"
+check 'and warned of' grep -q "$region.link:0: some versions from 6.3 on cut" "$work/last.err"
+stop
+rm "$region.link:0"
 mends refuse "$region" 'may its user open it'
 mends '' "$region.other" "is other memory than $region"
 mends vacuous "$region" 'proves nothing'
