@@ -262,8 +262,8 @@ KUNIT_ARRAY_PARAM(claim, claims, claim_name);
 static void half_way(struct kunit *test, struct pair *p)
 {
 	KUNIT_ASSERT_EQ(test, send(&p->tx, 0, 504), 504);
-	KUNIT_ASSERT_EQ(test, send(&p->tx, 504, 504), 504);
 	KUNIT_ASSERT_EQ(test, receive(&p->rx, 0, 504), 504);
+	KUNIT_ASSERT_EQ(test, send(&p->tx, 504, 504), 504);
 	KUNIT_ASSERT_EQ(test, *p->prod, 1024ULL);
 	KUNIT_ASSERT_EQ(test, *p->cons, 512ULL);
 }
@@ -394,6 +394,46 @@ static void header_changes_after_peek(struct kunit *test)
 	ivp_ring_consume(&p->rx, ~0ULL);
 	KUNIT_EXPECT_EQ(test, p->rx.pos, 1008ULL);
 	KUNIT_EXPECT_EQ(test, ivp_ring_peek(&p->rx, &type, &span, &len), -EAGAIN);
+}
+
+/* Room is given back with the last record that is known, or an eighth of the ring at a time. */
+static void room_comes_back_in_lots(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	u64 sent, got, told = 0;
+
+	for (sent = 0; sent < SIZE / 2; sent += 16)
+		KUNIT_ASSERT_EQ(test, send(&p->tx, sent, 8), 8);
+	for (got = 0; got < sent; got += 16) {
+		KUNIT_ASSERT_EQ(test, receive(&p->rx, got, 8), 8);
+		if (got + 16 == sent || got + 16 - told >= SIZE / 8)
+			told = got + 16;
+		KUNIT_ASSERT_EQ(test, *p->cons, told);
+	}
+	KUNIT_EXPECT_EQ(test, told, SIZE / 2);
+}
+
+/* What is held is not there yet; it is with a flush, with the end, and when it is a lot. */
+static void what_is_held_comes_later(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	u64 sent;
+
+	p->tx.held = true;
+	KUNIT_ASSERT_EQ(test, send(&p->tx, 0, 8), 8);
+	KUNIT_EXPECT_EQ(test, *p->prod, 0ULL);
+	KUNIT_EXPECT_EQ(test, receive(&p->rx, 0, 8), -EAGAIN);
+	KUNIT_EXPECT_TRUE(test, ivp_ring_flush(&p->tx));
+	KUNIT_EXPECT_FALSE(test, ivp_ring_flush(&p->tx));
+	KUNIT_EXPECT_EQ(test, receive(&p->rx, 0, 8), 8);
+	for (sent = 16; sent < 16 + SIZE / 8; sent += 16) {
+		KUNIT_EXPECT_EQ(test, *p->prod, 16ULL);
+		KUNIT_ASSERT_EQ(test, send(&p->tx, sent, 8), 8);
+	}
+	KUNIT_EXPECT_EQ(test, *p->prod, 16 + SIZE / 8);
+	KUNIT_ASSERT_EQ(test, send(&p->tx, sent, 8), 8);
+	KUNIT_ASSERT_EQ(test, ivp_ring_put(&p->tx, IVP_RECORD_END, "end", 3), 0);
+	KUNIT_EXPECT_EQ(test, *p->prod, sent + 32);
 }
 
 /* Once a position was accepted, an earlier one does not make a record that was opened shorter. */
@@ -561,6 +601,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(header_changes_after_peek),
 	KUNIT_CASE(producer_takes_back),
 	KUNIT_CASE(consume_without_a_record),
+	KUNIT_CASE(room_comes_back_in_lots),
+	KUNIT_CASE(what_is_held_comes_later),
 	KUNIT_CASE(copy_of_another_length),
 	KUNIT_CASE(copy_of_a_part),
 	KUNIT_CASE(padding_is_zero),
