@@ -129,7 +129,8 @@ sys.exit(status != 0 or b'A\rPATH' not in seen or max(map(len, lines)) > 80)
 PYTHON
 check 'in place on a terminal, until q' timeout "$PATIENCE" python3 "$work/terminal.py" "$IVPIPE"
 
-# While the peer writes nonsense.
+# While the peer writes nonsense. What it writes over may be no region at a moment, and there is always another.
+"$IVPIPE" format -q --create --size 1M "$region.good"
 for part in slots halves superblock all; do
 	start scribble python3 "$here/scribble.py" "$region" $part
 	await scribble scribbling
@@ -161,7 +162,6 @@ for part in slots halves superblock all; do
 	[ $part != superblock ] || { rm -f "$region" && format 16M; }
 done
 head -c 16M /dev/urandom >"$region"
-"$IVPIPE" format -q --create --size 1M "$region.good"
 check 'a file of random bytes is none' eval 'gives 0 "$IVPIPE" list -n && ! grep -q "^$region " "$work/last.out"'
 
 # The table by hand, and that of libsmartcols, of a machine that has nothing else; where both were built, and it can be had.
