@@ -141,9 +141,11 @@ static int overdue(struct ivp_error *err)
 
 int ivp_bench_lane_write(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err)
 {
+	int64_t patience = left_ms(job);
+
 	for (uint64_t done = 0; done < bytes;) {
 		size_t len = ivp_bench_next(job, bytes - done);
-		ptrdiff_t put = ivp_lane_write_all(job->lane, job->memory, len, left_ms(job), err);
+		ptrdiff_t put = ivp_lane_write_all(job->lane, job->memory, len, patience, err);
 
 		if (put < 0)
 			return (int)put;
@@ -156,9 +158,11 @@ int ivp_bench_lane_write(struct ivp_bench_job *job, uint64_t bytes, struct ivp_e
 
 int ivp_bench_lane_read(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err)
 {
+	int64_t patience = left_ms(job);
+
 	for (uint64_t done = 0; done < bytes;) {
-		ptrdiff_t got = ivp_lane_read_some(job->lane, job->memory, ivp_bench_next(job, bytes - done),
-						   left_ms(job), err);
+		ptrdiff_t got =
+			ivp_lane_read_some(job->lane, job->memory, ivp_bench_next(job, bytes - done), patience, err);
 
 		if (got < 0)
 			return (int)got;
@@ -172,6 +176,7 @@ int ivp_bench_lane_read(struct ivp_bench_job *job, uint64_t bytes, struct ivp_er
 /* Each line is looked at, as somebody would who uses it. */
 static int view_read(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err)
 {
+	int64_t patience = left_ms(job);
 	volatile char sum = 0;
 	const void *span;
 	size_t len;
@@ -179,7 +184,7 @@ static int view_read(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error
 
 	for (uint64_t done = 0; done < bytes; done += len) {
 		len = 0;
-		ret = ivp_lane_wait(job->lane, IVP_WAIT_DATA, left_ms(job), err);
+		ret = ivp_lane_wait(job->lane, IVP_WAIT_DATA, patience, err);
 		if (!ret)
 			ret = ivp_lane_peek(job->lane, &span, &len, err);
 		for (size_t i = 0; !ret && i < len; i += 64)
@@ -194,19 +199,21 @@ static int view_read(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error
 
 static int message_write(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err)
 {
+	int64_t patience = left_ms(job);
 	int ret = 0;
 
 	for (uint64_t done = 0; !ret && done < bytes; done += job->piece)
-		ret = ivp_lane_send_message(job->lane, job->memory, job->piece, left_ms(job), err);
+		ret = ivp_lane_send_message(job->lane, job->memory, job->piece, patience, err);
 	return ret;
 }
 
 static int message_read(struct ivp_bench_job *job, uint64_t bytes, struct ivp_error *err)
 {
+	int64_t patience = left_ms(job);
 	ptrdiff_t got = 1;
 
 	for (uint64_t done = 0; got > 0 && done < bytes; done += job->piece)
-		got = ivp_lane_recv_message(job->lane, job->memory, job->piece, left_ms(job), err);
+		got = ivp_lane_recv_message(job->lane, job->memory, job->piece, patience, err);
 	return got > 0 ? 0 : (int)got;
 }
 

@@ -6,24 +6,37 @@
 #include "error.h"
 #include "lane.h"
 
-static int64_t left(int64_t deadline)
-{
-	int64_t now = ivp_now();
+/* When a call may wait no longer. No clock is asked before there is something to wait for: that costs as much as 2 KiB moved. */
+struct patience {
+	int64_t ms; /* as the caller gave it */
+	int64_t deadline;
+	bool begun;
+};
 
-	return deadline == INT64_MAX ? -1 : deadline > now ? deadline - now : 0;
+static int wait_for(struct ivp_lane *lane, unsigned int what, struct patience *patience, struct ivp_error *err)
+{
+	int64_t left = patience->ms;
+
+	if (left > 0 && !patience->begun) {
+		patience->deadline = ivp_deadline(left);
+		patience->begun = true;
+	} else if (left > 0) {
+		left = patience->deadline - ivp_now();
+	}
+	return ivp_lane_wait(lane, what, patience->ms < 0 ? -1 : left > 0 ? left : 0, err);
 }
 
 ptrdiff_t ivp_lane_write_all(struct ivp_lane *lane, const void *bytes, size_t len, int64_t timeout_ms,
 			     struct ivp_error *err)
 {
-	int64_t deadline = ivp_deadline(timeout_ms);
+	struct patience patience = {.ms = timeout_ms};
 	size_t done = 0;
 
 	while (done < len) {
 		ptrdiff_t put = ivp_lane_write(lane, (const u8 *)bytes + done, len - done, err);
 
 		if (put == -EAGAIN)
-			put = ivp_lane_wait(lane, IVP_WAIT_ROOM, left(deadline), err);
+			put = wait_for(lane, IVP_WAIT_ROOM, &patience, err);
 		if (put == -ETIMEDOUT && done)
 			break;
 		if (put < 0)
@@ -35,7 +48,7 @@ ptrdiff_t ivp_lane_write_all(struct ivp_lane *lane, const void *bytes, size_t le
 
 ptrdiff_t ivp_lane_read_some(struct ivp_lane *lane, void *bytes, size_t len, int64_t timeout_ms, struct ivp_error *err)
 {
-	int64_t deadline = ivp_deadline(timeout_ms);
+	struct patience patience = {.ms = timeout_ms};
 
 	for (;;) {
 		ptrdiff_t got = ivp_lane_read(lane, bytes, len, err);
@@ -43,7 +56,7 @@ ptrdiff_t ivp_lane_read_some(struct ivp_lane *lane, void *bytes, size_t len, int
 
 		if (got != -EAGAIN)
 			return got;
-		ret = ivp_lane_wait(lane, IVP_WAIT_DATA, left(deadline), err);
+		ret = wait_for(lane, IVP_WAIT_DATA, &patience, err);
 		if (ret)
 			return ret;
 	}
