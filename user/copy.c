@@ -84,11 +84,11 @@ const struct ivp_copier *ivp_copiers(size_t *count)
 {
 	static const struct ivp_copier all[] = {
 		{.name = "memcpy", .copy = by_libc},
-		{.name = "words", .copy = by_words},
+		{.name = "words", .copy = by_words, .few = 512},
 #ifdef X86
-		{.name = "streaming loads", .copy = by_streaming, .there = streams, .combined = true},
-		{.name = "rep movsq", .copy = by_movsq},
-		{.name = "rep movsb", .copy = by_movsb},
+		{.name = "streaming loads", .copy = by_streaming, .there = streams, .combined = true, .few = 512},
+		{.name = "rep movsq", .copy = by_movsq, .few = 512},
+		{.name = "rep movsb", .copy = by_movsb, .whole = true, .few = 2048},
 #endif
 	};
 
@@ -137,6 +137,8 @@ const struct ivp_copier *ivp_copy_choose(const struct ivp_copier *copiers, size_
 		/* A little less is noise, and the library's is at home in every length. */
 		if (time < best && time <= first / 3 * 2) {
 			best = time;
+			chosen = &copiers[i];
+		} else if (copiers[i].whole && chosen == copiers && time <= first / 4 * 5) {
 			chosen = &copiers[i];
 		}
 	}

@@ -96,7 +96,7 @@ static void become(const struct ivp_copier *copiers, const char *name, bool comb
 
 static void a_way_that_is_much_faster_is_taken(void **state)
 {
-	const struct ivp_copier copiers[] = {{"slow", slow, NULL, false}, {"quick", quick, NULL, false}};
+	const struct ivp_copier copiers[] = {{.name = "slow", .copy = slow}, {.name = "quick", .copy = quick}};
 
 	(void)state;
 	become(copiers, "quick", false);
@@ -104,7 +104,7 @@ static void a_way_that_is_much_faster_is_taken(void **state)
 
 static void the_first_stays_unless_beaten(void **state)
 {
-	const struct ivp_copier copiers[] = {{"quick", quick, NULL, false}, {"slow", slow, NULL, false}};
+	const struct ivp_copier copiers[] = {{.name = "quick", .copy = quick}, {.name = "slow", .copy = slow}};
 
 	(void)state;
 	assert_string_equal(chosen(copiers, 2, false), "quick");
@@ -113,7 +113,8 @@ static void the_first_stays_unless_beaten(void **state)
 
 static void what_is_not_there_is_not_tried(void **state)
 {
-	const struct ivp_copier copiers[] = {{"slow", slow, NULL, false}, {"counted", counted, never, false}};
+	const struct ivp_copier copiers[] = {{.name = "slow", .copy = slow},
+					     {.name = "counted", .copy = counted, .there = never}};
 
 	(void)state;
 	asked = 0;
@@ -123,7 +124,8 @@ static void what_is_not_there_is_not_tried(void **state)
 
 static void streaming_is_for_memory_that_is_combined(void **state)
 {
-	const struct ivp_copier copiers[] = {{"slow", slow, NULL, false}, {"counted", counted, NULL, true}};
+	const struct ivp_copier copiers[] = {{.name = "slow", .copy = slow},
+					     {.name = "counted", .copy = counted, .combined = true}};
 
 	(void)state;
 	asked = 0;
@@ -131,6 +133,48 @@ static void streaming_is_for_memory_that_is_combined(void **state)
 	assert_int_equal(asked, 0);
 	become(copiers, "counted", true);
 	assert_true(asked > 0);
+}
+
+/* What is saved by it cannot be seen by one process: it need only be about as fast as the first. */
+static void a_way_that_takes_whole_lines_over_is_taken_at_the_same_speed(void **state)
+{
+	const struct ivp_copier same[] = {{.name = "first", .copy = quick},
+					  {.name = "whole", .copy = quick, .whole = true}};
+	const struct ivp_copier worse[] = {{.name = "first", .copy = quick},
+					   {.name = "whole", .copy = slow, .whole = true}};
+
+	(void)state;
+	become(same, "whole", false);
+	assert_string_equal(chosen(worse, 2, false), "first");
+}
+
+/* Another one that was much faster stays. */
+static void a_way_that_takes_whole_lines_over_does_not_replace_a_faster_one(void **state)
+{
+	const struct ivp_copier copiers[] = {{.name = "slow", .copy = slow},
+					     {.name = "quick", .copy = quick},
+					     {.name = "whole", .copy = slow, .whole = true}};
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		if (!strcmp(chosen(copiers, 3, false), "quick"))
+			return;
+	fail_msg("quick is never taken");
+}
+
+static void few_bytes_are_left_to_the_library(void **state)
+{
+	const struct ivp_copier copier = {.name = "counted", .copy = counted, .few = 100};
+	u8 to[100], from[100] = {1, 2, 3};
+
+	(void)state;
+	asked = 0;
+	ivp_copy_by(&copier, to, from, 99);
+	assert_int_equal(asked, 0);
+	assert_memory_equal(to, from, 99);
+	ivp_copy_by(&copier, to, from, 100);
+	assert_int_equal(asked, 1);
+	assert_memory_equal(to, from, 100);
 }
 
 /* Memory so slow that one way takes all the time there is. */
@@ -142,7 +186,7 @@ static void slower(void *to, const void *from, size_t len)
 
 static void slow_memory_is_not_tried_for_long(void **state)
 {
-	const struct ivp_copier copiers[] = {{"slower", slower, NULL, false}, {"counted", counted, NULL, false}};
+	const struct ivp_copier copiers[] = {{.name = "slower", .copy = slower}, {.name = "counted", .copy = counted}};
 	static u8 to[1 << 16], from[1 << 16];
 
 	(void)state;
@@ -160,6 +204,9 @@ int main(void)
 		cmocka_unit_test(the_first_stays_unless_beaten),
 		cmocka_unit_test(what_is_not_there_is_not_tried),
 		cmocka_unit_test(streaming_is_for_memory_that_is_combined),
+		cmocka_unit_test(a_way_that_takes_whole_lines_over_is_taken_at_the_same_speed),
+		cmocka_unit_test(a_way_that_takes_whole_lines_over_does_not_replace_a_faster_one),
+		cmocka_unit_test(few_bytes_are_left_to_the_library),
 		cmocka_unit_test(slow_memory_is_not_tried_for_long),
 	};
 
