@@ -33,7 +33,7 @@ void ivp_stream_free(struct ivp_lane *lane)
 
 static bool has_room(struct ivp_lane *lane)
 {
-	u64 len = lane->tx.piece - IVP_RECORD_HEADER;
+	u64 len = lane->tx.piece - IVP_RECORD_HEADER - lane->tx.grown;
 	u8 __shm *span;
 
 	return ivp_ring_reserve(&lane->tx, &span, &len) != -EAGAIN;
@@ -176,7 +176,7 @@ size_t ivp_lane_piece(const struct ivp_lane *lane)
 	return lane->tx.piece - IVP_RECORD_HEADER;
 }
 
-int ivp_lane_reserve(struct ivp_lane *lane, void **span, size_t *len, struct ivp_error *err)
+static int reserve(struct ivp_lane *lane, void **span, size_t *len, struct ivp_error *err)
 {
 	u8 __shm *at;
 	u64 granted = *len;
@@ -194,6 +194,12 @@ int ivp_lane_reserve(struct ivp_lane *lane, void **span, size_t *len, struct ivp
 	return ret;
 }
 
+int ivp_lane_reserve(struct ivp_lane *lane, void **span, size_t *len, struct ivp_error *err)
+{
+	ivp_ring_close(&lane->tx);
+	return reserve(lane, span, len, err);
+}
+
 void ivp_lane_hold(struct ivp_lane *lane, bool hold)
 {
 	lane->tx.held = hold;
@@ -207,16 +213,30 @@ void ivp_lane_flush(struct ivp_lane *lane)
 		ivp_lane_kick(lane);
 }
 
+/* ret is what the ring said to these bytes. */
+static int sent(struct ivp_lane *lane, size_t len, int ret, struct ivp_error *err)
+{
+	if (ret)
+		return broken(lane, err);
+	lane->sent += len;
+	if (ivp_ring_all_told(&lane->tx))
+		ivp_lane_kick(lane);
+	return 0;
+}
+
 int ivp_lane_message_commit(struct ivp_lane *lane, size_t len, bool more, struct ivp_error *err)
 {
 	if (lane->region->lost)
 		return ivp_region_check(lane->region, err);
-	if (ivp_ring_commit(&lane->tx, more ? IVP_RECORD_PART : IVP_RECORD_DATA, len))
-		return broken(lane, err);
-	lane->sent += len;
-	if (lane->tx.told == lane->tx.pos)
-		ivp_lane_kick(lane);
-	return 0;
+	return sent(lane, len, ivp_ring_commit(&lane->tx, more ? IVP_RECORD_PART : IVP_RECORD_DATA, len), err);
+}
+
+/* Bytes of a stream, whose records mean nothing. */
+static int grow(struct ivp_lane *lane, size_t len, struct ivp_error *err)
+{
+	if (lane->region->lost)
+		return ivp_region_check(lane->region, err);
+	return sent(lane, len, ivp_ring_grow(&lane->tx, len), err);
 }
 
 int ivp_lane_commit(struct ivp_lane *lane, size_t len, struct ivp_error *err)
@@ -251,13 +271,15 @@ int ivp_lane_peek(struct ivp_lane *lane, const void **span, size_t *len, struct 
 
 int ivp_lane_consume(struct ivp_lane *lane, size_t len, struct ivp_error *err)
 {
+	u64 told = lane->rx.told;
+
 	/* Zero pages may have come in the place of what was read: that is no data. */
 	if (lane->region->lost)
 		return ivp_region_check(lane->region, err);
 	/* The end stays at the front. */
 	if (lane->rx.type != IVP_RECORD_END)
 		lane->received += ivp_ring_consume(&lane->rx, len);
-	if (lane->rx.told == lane->rx.pos)
+	if (lane->rx.told != told)
 		ivp_lane_kick(lane);
 	return 0;
 }
@@ -276,7 +298,7 @@ ptrdiff_t ivp_stream_write(struct ivp_lane *lane, const void *bytes, size_t len,
 
 	if (!len)
 		return 0;
-	ret = ivp_lane_reserve(lane, &span, &granted, err);
+	ret = message ? ivp_lane_reserve(lane, &span, &granted, err) : reserve(lane, &span, &granted, err);
 	if (ret)
 		return ret;
 	/* Digested from the caller's memory: what lies in the ring is anybody's. */
@@ -285,7 +307,7 @@ ptrdiff_t ivp_stream_write(struct ivp_lane *lane, const void *bytes, size_t len,
 		digest->tx_bytes += granted;
 	}
 	ivp_copy_by(lane->region->copy_in, span, bytes, granted);
-	ret = ivp_lane_message_commit(lane, granted, message && granted < len, err);
+	ret = message ? ivp_lane_message_commit(lane, granted, granted < len, err) : grow(lane, granted, err);
 	return ret ? ret : (ptrdiff_t)granted;
 }
 

@@ -52,14 +52,6 @@ static void announce_pos(struct ivp_ring *ring)
 		ivp_fence_combined_stores();
 }
 
-/* Much enough that announcing it costs little, and little enough that the largest record finds room in what is left. */
-static bool is_a_lot(const struct ivp_ring *ring)
-{
-	u64 untold = ring->pos - ring->told;
-
-	return untold >= ring->size / 8 || untold >= IVP_PIECE_MAX;
-}
-
 static u64 contiguous(const struct ivp_ring *ring, u64 pos)
 {
 	return ring->mirrored ? ring->size : ring->size - pos % ring->size;
@@ -68,6 +60,14 @@ static u64 contiguous(const struct ivp_ring *ring, u64 pos)
 static u64 record_size(u64 payload)
 {
 	return IVP_RECORD_HEADER + ivp_round_up(payload, 8);
+}
+
+/* Much enough that announcing it costs little, and little enough that the largest record finds room in what is left. */
+static bool is_a_lot(const struct ivp_ring *ring)
+{
+	u64 untold = ring->pos - ring->told + (ring->grown ? record_size(ring->grown) : 0);
+
+	return untold >= ring->size / 8 || untold >= IVP_PIECE_MAX;
 }
 
 /*
@@ -84,19 +84,40 @@ static u64 header_for(const struct ivp_ring *ring, u32 type, u32 length)
 	return plain | (mix ^ mix >> 31) << 40;
 }
 
+/* The header comes last, when it is known how long the record is. */
+static void finish(struct ivp_ring *ring, enum ivp_record_type type)
+{
+	u8 __shm *header = ring->data + ring->pos % ring->size;
+	u64 padding = ivp_round_up(ring->grown, 8) - ring->grown;
+
+	if (padding)
+		ivp_wipe(ring->data + (ring->pos + IVP_RECORD_HEADER + ring->grown) % ring->size, padding);
+	ivp_store64((u64 __plain __shm *)header, header_for(ring, type, ring->grown));
+	ring->pos += record_size(ring->grown);
+	ring->grown = 0;
+}
+
+void ivp_ring_close(struct ivp_ring *ring)
+{
+	if (ring->grown && !ring->broken)
+		finish(ring, IVP_RECORD_DATA);
+}
+
 int ivp_ring_reserve(struct ivp_ring *ring, u8 __shm **span, u64 *len)
 {
-	u64 payload = *len < ring->piece - IVP_RECORD_HEADER ? *len : ring->piece - IVP_RECORD_HEADER;
-	u64 start = ring->pos + IVP_RECORD_HEADER;
+	u64 largest = ring->piece - IVP_RECORD_HEADER, payload = *len < largest ? *len : largest, start;
 	int ret = 0;
 
+	if (payload > largest - ring->grown)
+		ivp_ring_close(ring);
 	/* Only if the room that was last seen does not do: the peer's line is fetched once per lap, not once per record. */
-	if (ring->broken || ring->size - (ring->pos - ring->theirs) < record_size(payload))
+	if (ring->broken || ring->size - (ring->pos - ring->theirs) < record_size(ring->grown + payload))
 		ret = look(ring, ring->told);
 	if (ret)
 		return ret;
-	if (ring->size - (ring->pos - ring->theirs) < record_size(payload))
+	if (ring->size - (ring->pos - ring->theirs) < record_size(ring->grown + payload))
 		return -EAGAIN;
+	start = ring->pos + IVP_RECORD_HEADER + ring->grown;
 	*len = payload < contiguous(ring, start) ? payload : contiguous(ring, start);
 	*span = ring->data + start % ring->size;
 	return 0;
@@ -104,21 +125,30 @@ int ivp_ring_reserve(struct ivp_ring *ring, u8 __shm **span, u64 *len)
 
 int ivp_ring_commit(struct ivp_ring *ring, enum ivp_record_type type, u64 len)
 {
-	u8 __shm *header = ring->data + ring->pos % ring->size;
-	u64 padding = ivp_round_up(len, 8) - len;
-
 	if (ring->broken)
 		return -EPROTO;
-	ivp_wipe(ring->data + (ring->pos + IVP_RECORD_HEADER + len) % ring->size, padding);
-	ivp_store64((u64 __plain __shm *)header, header_for(ring, type, (u32)len));
-	ring->pos += record_size(len);
+	ring->grown += (u32)len;
+	finish(ring, type);
 	if (!ring->held || type == IVP_RECORD_END || is_a_lot(ring))
 		announce_pos(ring);
 	return 0;
 }
 
+int ivp_ring_grow(struct ivp_ring *ring, u64 len)
+{
+	if (ring->broken)
+		return -EPROTO;
+	ring->grown += (u32)len;
+	if (!ring->held || is_a_lot(ring)) {
+		finish(ring, IVP_RECORD_DATA);
+		announce_pos(ring);
+	}
+	return 0;
+}
+
 bool ivp_ring_flush(struct ivp_ring *ring)
 {
+	ivp_ring_close(ring);
 	if (ring->told == ring->pos)
 		return false;
 	announce_pos(ring);
@@ -129,8 +159,10 @@ int ivp_ring_put(struct ivp_ring *ring, enum ivp_record_type type, const void *b
 {
 	u64 granted = len;
 	u8 __shm *span;
-	int ret = ivp_ring_reserve(ring, &span, &granted);
+	int ret;
 
+	ivp_ring_close(ring);
+	ret = ivp_ring_reserve(ring, &span, &granted);
 	if (ret)
 		return ret;
 	ivp_copy_to(span, bytes, granted);

@@ -25,6 +25,7 @@ struct ivp_ring {
 	u64 theirs;             /* the last one of the peer's that was accepted */
 	u64 __shm *announce;    /* where ours is told */
 	const u64 __shm *other; /* where theirs is told */
+	u32 grown;              /* sending: payload so far of a record that is not closed yet */
 	u32 length;             /* receiving: payload of the record at the front */
 	u32 taken;              /* receiving: how much of it was consumed */
 	u32 type;               /* receiving: its type; 0 while none was looked at */
@@ -39,13 +40,28 @@ void ivp_ring_attach(struct ivp_ring *ring, u8 __shm *data, u64 size, u64 epoch,
 		     const u64 __shm *other);
 
 /*
- * Sender: room for a record's payload. *len in: bytes wanted, at least 1; out: granted, at *span. Waits for the whole wish,
- * or a full piece, rather than cut what is sent into crumbs. -EAGAIN, -EPROTO.
+ * Sender: room for a record's payload, or for more of the one that grows. *len in: bytes wanted, at least 1; out: granted, at
+ * *span. Waits for the whole wish, or a full piece, rather than cut what is sent into crumbs. -EAGAIN, -EPROTO.
  */
 int ivp_ring_reserve(struct ivp_ring *ring, u8 __shm **span, u64 *len);
 
 /* Sender: the first len bytes of what was last reserved are a record of this type: publish it, unless records are held. -EPROTO. */
 int ivp_ring_commit(struct ivp_ring *ring, enum ivp_record_type type, u64 len);
+
+/*
+ * Sender: the first len bytes of what was last reserved, as data whose borders mean nothing: while records are held they grow
+ * together to one, which costs both ends less than many. -EPROTO.
+ */
+int ivp_ring_grow(struct ivp_ring *ring, u64 len);
+
+/* Sender: what is reserved next is a record of its own. */
+void ivp_ring_close(struct ivp_ring *ring);
+
+/* Has the peer been told of all that there is? */
+static inline bool ivp_ring_all_told(const struct ivp_ring *ring)
+{
+	return ring->told == ring->pos && !ring->grown;
+}
 
 /* Publish what is held; whether anything was. */
 bool ivp_ring_flush(struct ivp_ring *ring);

@@ -436,6 +436,62 @@ static void what_is_held_comes_later(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, *p->prod, sent + 32);
 }
 
+/* As send(), of bytes that have no borders. */
+static s64 grow(struct ivp_ring *tx, u64 number, u64 len)
+{
+	u8 __shm *span;
+	int ret = ivp_ring_reserve(tx, &span, &len);
+	u64 i;
+
+	if (ret)
+		return ret;
+	for (i = 0; i < len; i++)
+		ivp_plain(span)[i] = pattern(number + i);
+	ret = ivp_ring_grow(tx, len);
+	return ret ?: (s64)len;
+}
+
+/* What is held grows to one record, until it is flushed, or does not fit, or is a lot. */
+static void what_is_held_grows(struct kunit *test)
+{
+	struct pair *p = test->priv;
+
+	KUNIT_ASSERT_EQ(test, grow(&p->tx, 0, 3), 3);
+	KUNIT_EXPECT_EQ(test, *p->prod, 16ULL);
+	p->tx.held = true;
+	KUNIT_ASSERT_EQ(test, grow(&p->tx, 3, 5), 5);
+	KUNIT_ASSERT_EQ(test, grow(&p->tx, 8, 5), 5);
+	KUNIT_EXPECT_FALSE(test, ivp_ring_all_told(&p->tx));
+	KUNIT_EXPECT_TRUE(test, ivp_ring_flush(&p->tx));
+	KUNIT_EXPECT_EQ(test, *p->prod, 40ULL);
+	KUNIT_EXPECT_EQ(test, receive(&p->rx, 0, SIZE), 3);
+	KUNIT_EXPECT_EQ(test, receive(&p->rx, 3, SIZE), 10);
+	KUNIT_ASSERT_EQ(test, grow(&p->tx, 0, 100), 100);
+	KUNIT_ASSERT_EQ(test, grow(&p->tx, 0, SIZE / 4 - 8), SIZE / 4 - 8);
+	KUNIT_EXPECT_EQ(test, *p->prod, 40ULL + 112 + SIZE / 4);
+	KUNIT_EXPECT_EQ(test, receive(&p->rx, 0, SIZE), 100);
+	KUNIT_EXPECT_EQ(test, receive(&p->rx, 0, SIZE), SIZE / 4 - 8);
+}
+
+/* Who was lied to adds nothing to what it had begun, and closes nothing. */
+static void growing_ends_with_a_lie(struct kunit *test)
+{
+	struct pair *p = test->priv;
+
+	p->tx.held = true;
+	KUNIT_ASSERT_EQ(test, grow(&p->tx, 0, 3), 3);
+	KUNIT_EXPECT_EQ(test, send(&p->tx, 0, SIZE / 4 - 8), SIZE / 4 - 8);
+	KUNIT_EXPECT_EQ(test, send(&p->tx, 0, SIZE / 4 - 8), SIZE / 4 - 8);
+	KUNIT_EXPECT_EQ(test, send(&p->tx, 0, SIZE / 4 - 8), SIZE / 4 - 8);
+	*p->cons = 4;
+	KUNIT_EXPECT_EQ(test, grow(&p->tx, 0, SIZE / 4 - 40), SIZE / 4 - 40);
+	KUNIT_EXPECT_EQ(test, grow(&p->tx, 0, 3), 3);
+	KUNIT_EXPECT_EQ(test, grow(&p->tx, 0, 20), -EPROTO);
+	KUNIT_EXPECT_EQ(test, ivp_ring_grow(&p->tx, 1), -EPROTO);
+	ivp_ring_close(&p->tx);
+	KUNIT_EXPECT_EQ(test, p->tx.pos, SIZE - 16);
+}
+
 /* Once a position was accepted, an earlier one does not make a record that was opened shorter. */
 static void producer_takes_back(struct kunit *test)
 {
@@ -603,6 +659,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(consume_without_a_record),
 	KUNIT_CASE(room_comes_back_in_lots),
 	KUNIT_CASE(what_is_held_comes_later),
+	KUNIT_CASE(what_is_held_grows),
+	KUNIT_CASE(growing_ends_with_a_lie),
 	KUNIT_CASE(copy_of_another_length),
 	KUNIT_CASE(copy_of_a_part),
 	KUNIT_CASE(padding_is_zero),

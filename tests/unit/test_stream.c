@@ -352,6 +352,30 @@ static void what_is_held_comes_with_the_end(void **state)
 	assert_int_equal(ivp_lane_read(pair.server, &byte, 1, &err), 0);
 }
 
+/* Writes of a stream have no borders; messages do, and what was reserved and committed. */
+static void what_is_held_grows_together_and_messages_do_not(void **state)
+{
+	char text[16];
+	size_t len = 3;
+	void *span;
+
+	(void)state;
+	ivp_lane_hold(pair.client, true);
+	send_text("one");
+	send_text("two");
+	assert_int_equal(ivp_lane_send_message(pair.client, "three", 5, 0, &err), 0);
+	send_text("four");
+	assert_int_equal(ivp_lane_reserve(pair.client, &span, &len, &err), 0);
+	memcpy(span, "six", 3);
+	assert_int_equal(ivp_lane_commit(pair.client, 3, &err), 0);
+	ivp_lane_hold(pair.client, false);
+	assert_int_equal(ivp_lane_read(pair.server, text, sizeof(text), &err), 6);
+	assert_memory_equal(text, "onetwo", 6);
+	receive_text("three");
+	receive_text("four");
+	receive_text("six");
+}
+
 /* Nobody waits for room that a receiver does not know to make. */
 static void what_is_held_comes_when_the_ring_is_full(void **state)
 {
@@ -722,6 +746,7 @@ int main(void)
 		LOCAL(what_is_held_comes_with_a_flush),
 		LOCAL(what_is_held_comes_with_the_end),
 		LOCAL(what_is_held_comes_when_the_ring_is_full),
+		LOCAL(what_is_held_grows_together_and_messages_do_not),
 		LOCAL(without_a_digest_the_length_still_counts),
 		LOCAL(nothing_comes_in_time),
 		BOTH(a_wait_can_be_cancelled),

@@ -19,6 +19,7 @@ static struct {
 	struct record records[RECORDS];
 	u32 first, last; /* of the records sent, the first that is not consumed */
 	u32 taken;       /* of that */
+	u32 grown;       /* of the record sent last that is not closed yet */
 	u64 sent, received;
 	bool opened; /* the receiver has looked at it */
 } run;
@@ -35,8 +36,28 @@ static const u8 *bytes_at(u64 place)
 static void note_sent(u32 type, u64 len)
 {
 	if (run.last < RECORDS)
-		run.records[run.last++] = (struct record){type, (u32)len};
+		run.records[run.last++] = (struct record){type, (u32)len + run.grown};
+	run.grown = 0;
 	run.sent += len;
+}
+
+static void note_closed(void)
+{
+	if (run.grown)
+		note_sent(1, 0);
+}
+
+/* What is not held is closed at once, and so is a lot. */
+static void note_grown(u64 len)
+{
+	u64 before = pair.tx.ring.grown;
+
+	run.grown += (u32)len;
+	run.sent += len;
+	if (before)
+		require(before == run.grown);
+	else
+		note_closed();
 }
 
 /*
@@ -47,6 +68,7 @@ static void require_answer(u64 pos, u64 payload, int ret)
 {
 	u64 told = pair.size - (pos - pair.tx.ring.theirs), left = pair.size - (pos - pair.rx.ring.told);
 
+	payload += run.grown;
 	pair_require_end(&pair.tx, ret);
 	require(ret || (told <= pair.size && told >= record_bytes(payload)));
 	require(pair.lied || ret == (left < record_bytes(payload) ? -EAGAIN : 0));
@@ -65,53 +87,76 @@ static u64 wish(struct input *input)
 	return input_byte(input) % 2 ? number | 1 : 1 + number % pair_most();
 }
 
+/* A wish that does not fit into what grows begins anew. */
+static u64 place_for(u64 want)
+{
+	u64 payload = want < pair_most() ? want : pair_most();
+
+	if (payload + run.grown > pair_most() && !pair.tx.broken)
+		note_closed();
+	return payload;
+}
+
 static void send_reserved(struct input *input)
 {
-	u64 want = wish(input), len = want, use, pos = pair.tx.pos;
+	u64 want = wish(input), len = want, use, payload, pos, begun;
+	bool grow = input_byte(input) % 2;
 	u32 type = choose_type(input);
 	u8 *span = NULL;
 	int ret = ivp_ring_reserve(&pair.tx.ring, &span, &len);
 
-	require_answer(pos, ret ? (want < pair_most() ? want : pair_most()) : len, ret);
+	payload = place_for(want);
+	pos = pair.tx.ring.pos;
+	begun = pos + 8 + run.grown;
+	require_answer(pos, ret ? payload : len, ret);
 	if (ret == -EPROTO) {
-		pair_require_end(&pair.tx, ivp_ring_commit(&pair.tx.ring, type, 1));
+		pair_require_end(&pair.tx,
+				 grow ? ivp_ring_grow(&pair.tx.ring, 1) : ivp_ring_commit(&pair.tx.ring, type, 1));
 		require(pair.tx.broken);
 	}
 	if (ret)
 		return;
 	pair_require_span(span, len);
-	require(len <= want && span == pair.data + (pos + 8) % pair.size);
+	require(len <= want && span == pair.data + begun % pair.size);
 	use = input_byte(input) % 2 ? len : 1 + input_number(input) % len;
 	memcpy(span, bytes_at(run.sent), len);
-	ret = ivp_ring_commit(&pair.tx.ring, type, use);
+	ret = grow ? ivp_ring_grow(&pair.tx.ring, use) : ivp_ring_commit(&pair.tx.ring, type, use);
 	pair_require_end(&pair.tx, ret);
-	require(!ret && pair.tx.pos == pos + record_bytes(use));
-	note_sent(type, use);
+	require(!ret && (pair.tx.ring.grown || pair.tx.pos == pos + record_bytes(run.grown + use)));
+	if (grow)
+		note_grown(use);
+	else
+		note_sent(type, use);
 }
 
 static void send_copied(struct input *input)
 {
-	u64 len = 1 + input_number(input) % pair_most(), pos = pair.tx.pos;
+	u64 len = 1 + input_number(input) % pair_most(), pos;
 	u32 type = choose_type(input);
 	u8 *bytes = malloc(len);
 	int ret;
 
+	if (!pair.tx.broken)
+		note_closed();
 	require(bytes);
 	memcpy(bytes, bytes_at(run.sent), len);
 	ret = ivp_ring_put(&pair.tx.ring, type, bytes, len);
 	free(bytes);
+	pos = ret ? pair.tx.ring.pos : pair.tx.ring.pos - record_bytes(len);
 	require_answer(pos, len, ret);
 	if (ret)
 		return;
-	require(pair.tx.pos == pos + record_bytes(len));
 	note_sent(type, len);
 }
 
 static void flush(void)
 {
-	bool any = pair.tx.ring.told != pair.tx.ring.pos;
+	bool growing = pair.tx.ring.grown && !pair.tx.ring.broken,
+	     any = growing || pair.tx.ring.told != pair.tx.ring.pos;
 
 	require(ivp_ring_flush(&pair.tx.ring) == any && pair.tx.ring.told == pair.tx.ring.pos);
+	if (growing)
+		note_closed();
 	pair_require_end(&pair.tx, pair.tx.broken ? -EPROTO : 0);
 }
 
