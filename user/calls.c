@@ -34,7 +34,7 @@ static const char *const base[] = {
 	"recvfrom", "recvmsg", "sendto", "sendmsg", "shutdown",
 	/* waiting */
 	"poll", "ppoll", "futex", "nanosleep", "clock_nanosleep", "clock_gettime", "gettimeofday", "sched_yield",
-	"restart_syscall",
+	"restart_syscall", "getcpu",
 	/* descriptors: locks, flags, sizes */
 	"fcntl", "fstat", "newfstatat", "statx", "eventfd2",
 	/* memory */

@@ -69,6 +69,7 @@ static void reset_half(struct ivp_lane *lane)
 	ivp_store32(&half->verdict, 0);
 	ivp_store32(&half->side, lane->region->side);
 	ivp_store32(&half->bell, lane->region->bell);
+	ivp_store32(&half->cpu, 0);
 	ivp_wipe((u8 __plain __shm *)&half->message, sizeof(half->message));
 	ivp_wipe(ring_of(lane, lane->server), lane->region->sb.ring_size);
 	ivp_store64_release(&half->epoch, lane->epoch);

@@ -2,6 +2,7 @@
 /* life: is the peer still there and still who it was; sleeping until it says something; and waking it. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 
 #include "error.h"
 #include "lane.h"
@@ -162,6 +163,18 @@ static int64_t quiet_ms(const struct ivp_lane *lane, int64_t deadline)
 static bool peer_wakes(const struct ivp_lane *lane)
 {
 	return lane->local || (lane->region->bell && ivp_load32(&lane->theirs->bell));
+}
+
+/* What it says of itself may be old, or a lie: it costs us a sleep, or some spinning. */
+struct ivp_doze ivp_lane_doze(struct ivp_lane *lane)
+{
+	int cpu = lane->local ? sched_getcpu() : -1;
+
+	if (cpu < 0)
+		return (struct ivp_doze){0};
+	if (ivp_load32(&lane->mine->cpu) != 1 + (u32)cpu)
+		ivp_store32(&lane->mine->cpu, 1 + (u32)cpu);
+	return ivp_load32(&lane->theirs->cpu) == 1 + (u32)cpu ? ivp_doze_weary() : (struct ivp_doze){0};
 }
 
 /* The peer is told that we sleep, by a number that no other sleep has. Where two threads do, a kick wakes both. */

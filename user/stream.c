@@ -139,14 +139,17 @@ static int last_word(struct ivp_lane *lane, unsigned int what, int dead, struct 
 
 int ivp_lane_wait(struct ivp_lane *lane, unsigned int what, int64_t timeout_ms, struct ivp_error *err)
 {
-	int64_t deadline = ivp_deadline(timeout_ms);
-	struct ivp_doze doze = {0};
+	struct ivp_doze doze = ivp_lane_doze(lane);
+	int64_t deadline;
 	int ret;
 
+	/* While it spins nobody asks the clock: that took a third of a receiver's time. */
+	while (!(ret = look_once(lane, what, err)) && timeout_ms && ivp_doze_spin(&doze))
+		;
+	if (ret)
+		return ret < 0 ? ret : 0;
+	deadline = ivp_deadline(timeout_ms);
 	while (!(ret = look_once(lane, what, err))) {
-		/* While it spins nobody asks the clock: that took a third of a receiver's time. */
-		if (timeout_ms && ivp_doze_spin(&doze))
-			continue;
 		if (ivp_region_cancelled(lane->region))
 			return ivp_fail(err, IVP_FAIL_GENERAL, -EINTR, "interrupted");
 		if (ivp_now() >= deadline)

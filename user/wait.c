@@ -7,6 +7,8 @@
 /* About 5 us: less than a sleep costs, and little enough where both ends share a CPU. */
 #define SPINS 200
 
+#define SPINS_FEW 4
+
 #define NAP_DOUBLINGS 8
 
 int64_t ivp_now(void)
@@ -22,6 +24,11 @@ int64_t ivp_deadline(int64_t ms)
 	int64_t now = ivp_now();
 
 	return ms < 0 || ms > INT64_MAX - now ? INT64_MAX : now + ms;
+}
+
+struct ivp_doze ivp_doze_weary(void)
+{
+	return (struct ivp_doze){.looks = SPINS - SPINS_FEW};
 }
 
 bool ivp_doze_spin(struct ivp_doze *doze)

@@ -22,6 +22,9 @@ u32 ivp_doze_longest(const struct ivp_doze *doze);
 /* Wait a little where nobody will wake us: bounded, backing-off polling. */
 void ivp_doze(struct ivp_doze *doze);
 
+/* To begin a wait with, where spinning is for nothing: a few looks of it are left. */
+struct ivp_doze ivp_doze_weary(void);
+
 /* True for the first looks, in which spinning is cheaper than a system call; counts them. */
 bool ivp_doze_spin(struct ivp_doze *doze);
 

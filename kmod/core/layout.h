@@ -171,7 +171,8 @@ struct ivp_half {
 	u32 beat; /* counted up four times a second while this end lives */
 	u32 side; /* of this end */
 	u32 bell; /* how to interrupt this end's machine: IVP_BELL(), or 0: not at all */
-	u8 reserved2[108];
+	u32 cpu;  /* 1 + the processor on which this end last began to wait for one of the same kernel; 0: not said */
+	u8 reserved2[104];
 	/* line 2: what became of it */
 	u32 verdict; /* enum ivp_reason: of what was received, or of an abort */
 	u8 reserved3[124];
@@ -193,6 +194,7 @@ ivp_assert(offsetof(struct ivp_half, want) == IVP_LINE + 4);
 ivp_assert(offsetof(struct ivp_half, beat) == IVP_LINE + 8);
 ivp_assert(offsetof(struct ivp_half, side) == IVP_LINE + 12);
 ivp_assert(offsetof(struct ivp_half, bell) == IVP_LINE + 16);
+ivp_assert(offsetof(struct ivp_half, cpu) == IVP_LINE + 20);
 ivp_assert(offsetof(struct ivp_half, verdict) == 2 * IVP_LINE);
 ivp_assert(offsetof(struct ivp_half, message) == 4 * IVP_LINE);
 ivp_assert(sizeof(struct ivp_half) <= IVP_HALF_BYTES);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -376,6 +377,33 @@ static void what_is_held_grows_together_and_messages_do_not(void **state)
 	receive_text("six");
 }
 
+static void who_has_its_peers_processor_hardly_spins(void **state)
+{
+	cpu_set_t old, one;
+	int cpu = sched_getcpu();
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(old), &old), 0);
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	assert_int_equal(ivp_lane_doze(pair.client).looks, 0);
+	assert_int_equal(ivp_load32(&pair.client->mine->cpu), 1 + cpu);
+	assert_int_not_equal(ivp_lane_doze(pair.server).looks, 0);
+	ivp_store32(&pair.client->mine->cpu, 2 + cpu);
+	assert_int_equal(ivp_lane_doze(pair.server).looks, 0);
+	assert_int_equal(sched_setaffinity(0, sizeof(old), &old), 0);
+}
+
+/* Another machine's processors are none of ours. */
+static void a_peer_elsewhere_is_not_told_of_processors(void **state)
+{
+	(void)state;
+	ivp_store32(&pair.server->mine->cpu, 1 + sched_getcpu());
+	assert_int_equal(ivp_lane_doze(pair.client).looks, 0);
+	assert_int_equal(ivp_load32(&pair.client->mine->cpu), 0);
+}
+
 /* Nobody waits for room that a receiver does not know to make. */
 static void what_is_held_comes_when_the_ring_is_full(void **state)
 {
@@ -746,6 +774,8 @@ int main(void)
 		LOCAL(what_is_held_comes_with_a_flush),
 		LOCAL(what_is_held_comes_with_the_end),
 		LOCAL(what_is_held_comes_when_the_ring_is_full),
+		LOCAL(who_has_its_peers_processor_hardly_spins),
+		REMOTE(a_peer_elsewhere_is_not_told_of_processors),
 		LOCAL(what_is_held_grows_together_and_messages_do_not),
 		LOCAL(without_a_digest_the_length_still_counts),
 		LOCAL(nothing_comes_in_time),

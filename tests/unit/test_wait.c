@@ -65,12 +65,26 @@ static void naps_get_longer_up_to_a_bound(void **state)
 	assert_false(ivp_doze_spin(&doze));
 }
 
+static void the_weary_spin_less(void **state)
+{
+	struct ivp_doze doze = {0}, weary = ivp_doze_weary();
+	int full = 0, few = 0;
+
+	(void)state;
+	while (ivp_doze_spin(&doze))
+		full++;
+	while (ivp_doze_spin(&weary))
+		few++;
+	assert_in_range(few, 1, full / 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_negative_wait_is_for_ever), cmocka_unit_test(a_huge_wait_does_not_overflow),
 		cmocka_unit_test(a_deadline_lies_ahead),       cmocka_unit_test(spinning_comes_first_and_ends),
 		cmocka_unit_test(a_long_wait_keeps_looking),   cmocka_unit_test(naps_get_longer_up_to_a_bound),
+		cmocka_unit_test(the_weary_spin_less),
 	};
 
 	return cmocka_run_group_tests_name("wait", tests, NULL, NULL);
