@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* digest: XXH3-128 over a stream of bytes, by xxHash, compiled for what the processor has. */
+/* digest: XXH3-128 over a stream of bytes, by xxHash, in the way that is fastest on this processor. */
 #ifndef IVP_DIGEST_H
 #define IVP_DIGEST_H
 
@@ -17,7 +17,8 @@ void ivp_digest_add(struct ivp_digest_stream *stream, const void *bytes, size_t 
 /* The digest so far, in canonical (big-endian) form: 16 bytes. More may be added. */
 void ivp_digest_finish(const struct ivp_digest_stream *stream, u8 *digest);
 
-/* digest_avx2.c: the same as _add(), for processors that have AVX2. */
-void ivp_digest_add_avx2(struct ivp_digest_stream *stream, const void *bytes, size_t len);
+/* digest_avx2.c, digest_scalar.c: the same as _add(), for processors that have AVX2, and for all. */
+typedef void ivp_digest_loop(struct ivp_digest_stream *stream, const void *bytes, size_t len);
+ivp_digest_loop ivp_digest_add_avx2, ivp_digest_add_scalar;
 
 #endif
