@@ -95,7 +95,8 @@ int ivp_lane_look(struct ivp_lane *lane, struct ivp_error *err);
 /* Is the peer alive, as far as can be told without waiting? Looks only as often as makes sense. -EPIPE, -ESTALE. */
 int ivp_lane_alive(struct ivp_lane *lane, struct ivp_error *err);
 
-/* How to begin a wait for the peer: not by spinning where it has the processor that we have, for it goes on only when we sleep. */
+/* How to begin a wait for the peer: hardly by spinning where it has the processor that we have, for it goes on only when we sleep; for
+ * longer where nobody can end our sleep. */
 struct ivp_doze ivp_lane_doze(struct ivp_lane *lane);
 
 /* Sleep until the peer kicks us or a little time has passed, not beyond the deadline. `ready` tells whether there is anything to

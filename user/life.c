@@ -170,6 +170,8 @@ struct ivp_doze ivp_lane_doze(struct ivp_lane *lane)
 {
 	int cpu = lane->local ? sched_getcpu() : -1;
 
+	if (ivp_word_way(lane->region, lane->local) == IVP_WAY_POLL)
+		return (struct ivp_doze){.extra = IVP_DOZE_UNWOKEN};
 	if (cpu < 0)
 		return (struct ivp_doze){0};
 	if (ivp_load32(&lane->mine->cpu) != 1 + (u32)cpu)

@@ -33,9 +33,12 @@ struct ivp_doze ivp_doze_weary(void)
 
 bool ivp_doze_spin(struct ivp_doze *doze)
 {
-	if (doze->looks >= SPINS)
+	if (doze->extra)
+		doze->extra--;
+	else if (doze->looks < SPINS)
+		doze->looks++;
+	else
 		return false;
-	doze->looks++;
 #if defined(__x86_64__)
 	__builtin_ia32_pause();
 #elif defined(__aarch64__)

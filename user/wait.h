@@ -15,7 +15,11 @@ int64_t ivp_deadline(int64_t ms);
 struct ivp_doze {
 	u32 looks;
 	u32 longest_us; /* longest that a change may go unseen; 0: 5000 */
+	u32 extra;      /* looks before the first ones, for who loses more by a sleep than it takes */
 };
+
+/* About 25 us: a sleep of 20 us that nobody ends early takes 80, in which a ring is emptied, or filled. */
+#define IVP_DOZE_UNWOKEN 1000
 
 u32 ivp_doze_longest(const struct ivp_doze *doze);
 

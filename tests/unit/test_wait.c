@@ -38,6 +38,23 @@ static void spinning_comes_first_and_ends(void **state)
 	assert_false(ivp_doze_spin(&doze));
 }
 
+static u32 spins(struct ivp_doze doze)
+{
+	u32 count = 0;
+
+	while (ivp_doze_spin(&doze))
+		count++;
+	return count;
+}
+
+static void extra_looks_come_before_the_others(void **state)
+{
+	(void)state;
+	assert_int_equal(spins((struct ivp_doze){.extra = 7}), spins((struct ivp_doze){0}) + 7);
+	/* Who has slept goes on where he was, and those are all that are left. */
+	assert_int_equal(spins((struct ivp_doze){.looks = ~0u, .extra = 7}), 7);
+}
+
 static void a_long_wait_keeps_looking(void **state)
 {
 	struct ivp_doze doze = {.looks = ~0u - 2, .longest_us = 1};
@@ -81,10 +98,10 @@ static void the_weary_spin_less(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_negative_wait_is_for_ever), cmocka_unit_test(a_huge_wait_does_not_overflow),
-		cmocka_unit_test(a_deadline_lies_ahead),       cmocka_unit_test(spinning_comes_first_and_ends),
-		cmocka_unit_test(a_long_wait_keeps_looking),   cmocka_unit_test(naps_get_longer_up_to_a_bound),
-		cmocka_unit_test(the_weary_spin_less),
+		cmocka_unit_test(a_negative_wait_is_for_ever),        cmocka_unit_test(a_huge_wait_does_not_overflow),
+		cmocka_unit_test(extra_looks_come_before_the_others), cmocka_unit_test(a_deadline_lies_ahead),
+		cmocka_unit_test(spinning_comes_first_and_ends),      cmocka_unit_test(a_long_wait_keeps_looking),
+		cmocka_unit_test(naps_get_longer_up_to_a_bound),      cmocka_unit_test(the_weary_spin_less),
 	};
 
 	return cmocka_run_group_tests_name("wait", tests, NULL, NULL);
