@@ -36,6 +36,8 @@ struct ivp_cli {
 	const char *user;
 	bool self, quick; /* bench, and: */
 	const char *sizes, *plot;
+	bool vm; /* and then: */
+	const char *kernel, *accel;
 	uint64_t rounds, seed;
 	bool enclosed; /* this process has shut itself in */
 	int monitor;   /* a worker's way to the process that opens files; -1: this one does */

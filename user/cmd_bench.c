@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "bench_vm.h"
 #include "bench_way.h"
 #include "cli.h"
 #include "error.h"
@@ -40,8 +41,26 @@ static int parse_sizes(struct ivp_bench *bench, const char *text, struct ivp_err
 	}
 }
 
+static int check_vm(const struct ivp_cli *cli, struct ivp_error *err)
+{
+	if (!cli->vm)
+		return cli->kernel || cli->accel
+			       ? ivp_fail(err, IVP_FAIL_USAGE, -EINVAL, "--kernel and --accel are for --vm")
+			       : 0;
+	if (cli->self || cli->listen || cli->plot || cli->control || cli->service)
+		return ivp_fail(
+			err, IVP_FAIL_USAGE, -EINVAL,
+			"--vm has both ends, and shows what its guest says: leave out --self, --listen, --service, "
+			"--control and --plot");
+	if (cli->accel && strcmp(cli->accel, "kvm") && strcmp(cli->accel, "tcg"))
+		return ivp_fail(err, IVP_FAIL_USAGE, -EINVAL, "--accel: kvm or tcg");
+	return 0;
+}
+
 static int check(const struct ivp_cli *cli, struct ivp_bench *bench, struct ivp_error *err)
 {
+	if (check_vm(cli, err))
+		return err->number;
 	if (cli->self && cli->listen)
 		return ivp_fail(err, IVP_FAIL_USAGE, -EINVAL, "--self has both ends: leave out --listen");
 	if (cli->listen && (cli->plot || cli->json || cli->sizes || cli->rounds || cli->quick))
@@ -195,10 +214,12 @@ int ivp_cmd_bench(struct ivp_cli *cli)
 	if (!ret && !cli->quiet && isatty(STDERR_FILENO))
 		bench->progress = progress;
 	if (!ret)
-		ret = cli->self ? run_self(cli, bench, &err) : run_end(cli, bench, &err);
+		ret = cli->vm     ? ivp_bench_vm(cli, bench, &err)
+		      : cli->self ? run_self(cli, bench, &err)
+				  : run_end(cli, bench, &err);
 	if (bench->sample_count && bench->progress)
 		fputs("\r\033[K", stderr);
-	if (!ret && !cli->listen)
+	if (!ret && !cli->listen && !cli->vm)
 		ret = report(cli, bench, &err);
 	ivp_bench_free(bench);
 	free(bench);

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench_vm.h"
 #include "cli.h"
 #include "error.h"
 #include "monitor.h"
@@ -241,10 +242,15 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	const char *word = argc > 1 ? argv[1] : NULL;
+	const char *word;
+	const struct verb *verb;
 	int used;
-	const struct verb *verb = word ? find_verb(argv + 1, &used) : NULL;
 
+#ifndef IVP_STATIC
+	ivp_bench_guest(&argc, &argv);
+#endif
+	word = argc > 1 ? argv[1] : NULL;
+	verb = word ? find_verb(argv + 1, &used) : NULL;
 	occupy_standard_streams();
 	if (verb)
 		return flush(run_verb(verb, argc - used, argv + used));

@@ -18,7 +18,8 @@
 #define WATCH_MOST_MS  (24 * 3600 * 1000)
 
 enum {
-	OPT_APPLY = LONG_ONLY,
+	OPT_ACCEL = LONG_ONLY,
+	OPT_APPLY,
 	OPT_AS,
 	OPT_BACK,
 	OPT_CONTROL,
@@ -27,6 +28,7 @@ enum {
 	OPT_FORCE,
 	OPT_JSON,
 	OPT_KEEP,
+	OPT_KERNEL,
 	OPT_LANES,
 	OPT_LISTEN,
 	OPT_NAME,
@@ -48,6 +50,7 @@ enum {
 	OPT_SPARSE,
 	OPT_TIMEOUT,
 	OPT_USER,
+	OPT_VM,
 	OPT_WAIT,
 	OPT_WATCH,
 	OPT_YES,
@@ -67,6 +70,9 @@ static const struct row {
 	const char *help;
 } rows[] = {
 	{OPT_SELF, "self", NULL, IVP_VERB_BENCH, "both ends here, and pipes, sockets and copies beside"},
+	{OPT_VM, "vm", NULL, IVP_VERB_BENCH, "a guest that is made for it, and this host; takes QEMU"},
+	{OPT_KERNEL, "kernel", "FILE", IVP_VERB_BENCH, "with --vm: what to boot (the one in /boot that runs here)"},
+	{OPT_ACCEL, "accel", "ACCEL", IVP_VERB_BENCH, "with --vm: kvm or tcg (kvm, if a guest comes up under it)"},
 	{'r', "region", "REGION", STREAMS | IVP_VERB_INFO | IVP_VERB_DOCTOR | MEETS | LOOKS,
 	 "a file, /dev/ivshmemN, a sysfs resource2, or auto ($IVPIPE_REGION, else auto)"},
 	{'r', "region", "REGION", IVP_VERB_BENCH, "the same ($IVPIPE_REGION, else auto; --self: one of its own)"},
@@ -351,6 +357,8 @@ static bool apply_flag(struct ivp_cli *cli, int code)
 		return cli->self = true;
 	case OPT_QUICK:
 		return cli->quick = true;
+	case OPT_VM:
+		return cli->vm = true;
 	case OPT_PROGRESS:
 	case OPT_NO_PROGRESS:
 		cli->progress = code == OPT_PROGRESS;
@@ -379,6 +387,10 @@ static const char **word_of(struct ivp_cli *cli, int code)
 		return &cli->sizes;
 	case OPT_PLOT:
 		return &cli->plot;
+	case OPT_KERNEL:
+		return &cli->kernel;
+	case OPT_ACCEL:
+		return &cli->accel;
 	case OPT_BACK:
 		return &cli->back;
 	case OPT_AS:

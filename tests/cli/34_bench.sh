@@ -153,6 +153,38 @@ check 'of half a message' order 3 64 65
 check 'nobody serves' complains 5 'nobody listens' "$IVPIPE" bench -r "$region" --wait 200ms
 check 'nobody comes' complains 5 '' "$IVPIPE" bench -r "$region" --listen --wait 200ms
 
+# ---- a guest ----
+
+vms() {
+	compgen -G '/dev/shm/ivpipe-vm.*' | sort
+}
+
+# fake_qemu SCRIPT: what stands in for QEMU, and for its guest.
+fake_qemu() {
+	printf '#!/bin/sh\n%s\n' "$1" >"$work/fake/qemu-system-x86_64"
+	chmod 755 "$work/fake/qemu-system-x86_64"
+}
+
+if [[ ${IVPIPE##*/} == *-static ]]; then
+	check '--vm is not for every helper' complains 2 'goes without' "$IVPIPE" bench --vm
+else
+	faked=(env "PATH=$work/fake:$PATH" "$IVPIPE" bench --vm --quick --sizes '4K,64K' --accel tcg --kernel /proc/self/exe)
+	check 'no QEMU' complains 1 'qemu-system-x86_64 is not installed' env PATH="$work/none" "$IVPIPE" bench --vm
+	fake_qemu 'echo no such machine >&2; exit 1'
+	check 'no kernel' complains 1 "--kernel $work/no" env PATH="$work/fake:$PATH" "$IVPIPE" bench --vm --kernel "$work/no"
+	before=$(vms)
+	check 'a QEMU that fails' complains 1 'ended before it was up.*no such machine' "${faked[@]}"
+	fake_qemu 'echo up; echo "ivpipe: bench: nobody is there"; echo code 5'
+	check 'a guest that fails' complains 1 'in the guest: bench: nobody is there' "${faked[@]}"
+	fake_qemu 'echo up; exit 0'
+	check 'a guest that is gone' complains 8 'QEMU ended before' "${faked[@]}"
+	fake_qemu 'for word; do case $word in file,id=out,*) echo "$@" >"${word##*path=}" ;; esac; done; echo up; echo code 0'
+	check 'a guest that reports' gives 0 "${faked[@]}"
+	check 'its report is all there is' grep -q -- '--rounds 3 --seed 0 --quick --sizes 4096,65536 ' "$work/last.out"
+	check 'one without a word' test ! -s "$work/last.err"
+	check 'nothing is left of them' test "$(vms)" = "$before"
+fi
+
 # ---- words ----
 
 for sizes in '' 0 '4K,' ',4K' '4K,,8K' 32M x 4K,x 1,2,3,4,5,6,7,8,9; do
@@ -163,6 +195,9 @@ for rounds in 0 1001 -1 x 1K; do
 done
 check '--seed' complains 2 '--seed' "$IVPIPE" bench --self --seed 4294967296
 check '--plot' complains 2 '.svg or .png' "$IVPIPE" bench --self --plot "$work/plot.gif"
+check '--vm --self' complains 2 '--vm has both' "$IVPIPE" bench --vm --self
+check '--accel' complains 2 'kvm or tcg' "$IVPIPE" bench --vm --accel hvf
+check '--kernel' complains 2 'are for --vm' "$IVPIPE" bench --self --kernel file
 check '--self --listen' complains 2 'both ends' "$IVPIPE" bench --self --listen
 check '--listen --json' complains 2 'the other end' "$IVPIPE" bench --listen --json
 check '--keep' complains 2 '--keep' "$IVPIPE" bench --keep
