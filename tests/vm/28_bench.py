@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""`ivpipe bench` with one command on each end, either end measuring; and both ends in a guest. How fast it is does not matter."""
+"""`ivpipe bench` with one command on each end, either end measuring; both ends in a guest; a guest that it makes itself; and
+tests/bench/guest. How fast it is does not matter."""
 import json
+import os
+import select
+import signal
+import sys
 
 from scenario import M, Scenario
 from streams import NODE, start_udev
-from vm import KVM_USER
+from vm import KVM_USER, ROOT, accelerator, guest_files
 
 QUICK = '--quick --rounds 1 --sizes 4K,64K --json'
 WANTED = {(kind, way, size, direction) for size in (4096, 65536) for direction in ('out', 'in')
@@ -29,6 +34,58 @@ def check_report(t, text, what, cache):
         t.note(f"{what}: {f['kind']} {f['way']} {f.get('size', '')} {f.get('direction', '')} {f[name]['median']:.3g} {f['unit']}")
 
 
+def made(t, *options):
+    return t.ivpipe('bench', '--vm', '--kernel', guest_files()[1], '--accel', accelerator(), *QUICK.split(), *options)
+
+
+def check_made(t):
+    """A guest that the helper makes; and what is left of it when the helper ends before its time."""
+    whole = made(t)
+    t.check(whole.wait(240) == 0 and not whole.errors, 'a guest of its own', whole.errors)
+    check_report(t, whole.output, 'by a guest of its own', 'write-combine')
+    for number, code in (signal.SIGTERM, 143), (signal.SIGKILL, 137):
+        cut = made(t, '-v')
+        while not (children := children_of(cut.process.pid)):
+            if cut.process.poll() is not None:
+                break
+        with open(f'/proc/{children[0]}/cmdline', encoding='utf-8') as f:
+            memory = [word.split('mem-path=')[1].split(',')[0] for word in f.read().split('\0') if 'mem-path=' in word]
+        qemu = os.pidfd_open(children[0])
+        cut.kill(number)
+        t.equal(cut.wait(), code, f'ended by signal {int(number)}')
+        t.check(select.select([qemu], [], [], 30)[0], 'and QEMU, too')
+        os.close(qemu)
+        if number == signal.SIGTERM:
+            t.check(memory and not os.path.exists(os.path.dirname(memory[0])), 'nothing is left', memory)
+
+
+def children_of(pid):
+    """Those that are QEMU by now."""
+    with open(f'/proc/{pid}/task/{pid}/children', encoding='utf-8') as f:
+        children = [int(word) for word in f.read().split()]
+    return [child for child in children if os.path.basename(os.readlink(f'/proc/{child}/exe')).startswith('qemu')]
+
+
+def check_figures(t):
+    """Every figure of tests/bench/guest, for both of its guests; 9p where the kernel has it."""
+    with_9p = os.environ.setdefault('IVPIPE_FLAVOUR', 'cloud-amd64') == 'amd64'
+    run = t.host(sys.executable, f'{ROOT}/tests/bench/guest', '--quick', '--json')
+    t.check(run.wait(300) == 0, 'tests/bench/guest', run.errors)
+    report = json.loads(run.output)
+    found = {(f['label'], f['kind'], f['way']) for f in report['figures'] if 0 < f['least'] <= f['median'] <= f['most'] and f['n']}
+    ways = ['ivpipe', 'ivpipe-digest', 'virtio-serial', 'slirp TCP', 'virtio-blk, O_DIRECT', 'send and recv'] + ['9p'] * with_9p
+    wanted = {(kind, way) for kind in ('to host', 'to guest') for way in ways}
+    wanted |= {(kind, way) for kind in ('copy into the BAR', 'copy out of the BAR') for way in ('memcpy', 'words', 'rep movsq')}
+    wanted |= {(kind, way) for kind in ('read()', 'write()') for way in ('node', "tmpfs (the kernel's copy)")}
+    wanted |= {('digest', 'XXH3-128'), ('round trip', 'ivpipe'), ('round trip', 'a polled line'), ('first touch', 'entries of 2 MiB')}
+    missing = {(label, *figure) for label in ('qemu64', 'max') for figure in wanted} - found
+    t.check(not missing, 'every figure, and more than nothing', missing)
+    t.check(len(found) == len({(f['label'], f['kind'], f['way']) for f in report['figures']}), 'and no other is nothing')
+    goals = report['goals']
+    t.check(all(g['limit'] or g['reached'] >= g['goal'] for g in goals), 'what was missed has its reason', goals)
+    t.check(all((g['reached'] is None) == (not with_9p and '9p' in g['figure']) for g in goals), 'each goal is measured', goals)
+
+
 with Scenario('bench between a guest and its host', deadline=600) as t:
     region = t.region(64 * M)
     vm = t.boot([region])
@@ -45,3 +102,7 @@ with Scenario('bench between a guest and its host', deadline=600) as t:
     status, output = vm.run(f'ivpipe bench --self -r {NODE} --quick --rounds 1 --sizes 64K', 240, user=KVM_USER)
     t.check(status == 0 and 'write-back' in output, 'both ends in the guest', output)
     vm.finish_and_stop()
+    check_made(t)
+    # A kernel with checkers has no modules for the other ways.
+    if os.environ.get('IVPIPE_FLAVOUR', 'cloud-amd64') in ('cloud-amd64', 'amd64'):
+        check_figures(t)
