@@ -4,6 +4,7 @@ tests/bench/guest. How fast it is does not matter."""
 import json
 import os
 import select
+import shutil
 import signal
 import sys
 
@@ -50,13 +51,16 @@ def check_made(t):
                 break
         with open(f'/proc/{children[0]}/cmdline', encoding='utf-8') as f:
             memory = [word.split('mem-path=')[1].split(',')[0] for word in f.read().split('\0') if 'mem-path=' in word]
+        where = os.path.dirname(memory[0])
+        # Who is killed cannot clean up.
+        t.at_end(lambda where=where: shutil.rmtree(where, ignore_errors=True))
         qemu = os.pidfd_open(children[0])
         cut.kill(number)
         t.equal(cut.wait(), code, f'ended by signal {int(number)}')
         t.check(select.select([qemu], [], [], 30)[0], 'and QEMU, too')
         os.close(qemu)
         if number == signal.SIGTERM:
-            t.check(memory and not os.path.exists(os.path.dirname(memory[0])), 'nothing is left', memory)
+            t.check(not os.path.exists(where), 'nothing is left', where)
 
 
 def children_of(pid):
