@@ -20,7 +20,12 @@ wanted='./bin/ivpipe
 ./share/fish/vendor_completions.d/ivpipe.fish
 ./share/man/man1/ivpipe-bench.1
 ./share/man/man1/ivpipe-doctor.1
+./share/man/man1/ivpipe-format.1
+./share/man/man1/ivpipe-info.1
 ./share/man/man1/ivpipe-list.1
+./share/man/man1/ivpipe-pipe.1
+./share/man/man1/ivpipe-recv.1
+./share/man/man1/ivpipe-send.1
 ./share/man/man1/ivpipe-setup.1
 ./share/man/man1/ivpipe-xpra.1
 ./share/man/man1/ivpipe.1
@@ -96,11 +101,31 @@ for name in shared archive; do
 done
 check 'so says pkg-config' test "$(pkg-config --modversion libivpipe)" = "$version"
 
-for page in 1:ivpipe 1:ivpipe-xpra 3:libivpipe 3:libivpipe-xpra 4:ivshmem 7:ivpipe; do
+for page in 1:ivpipe 1:ivpipe-send 1:ivpipe-xpra 3:libivpipe 3:libivpipe-xpra 4:ivshmem 7:ivpipe; do
 	file=$prefix/share/man/man${page%:*}/${page#*:}.${page%:*}
 	check "man finds ${page#*:}(${page%:*})" test "$(man -M "$prefix/share/man" -w "${page%:*}" "${page#*:}")" = "$file"
 	check 'and it holds' eval 'mandoc -Tlint -Wwarning "$file" >&2'
 done
+# manual_of VERB: as text, without its synopsis, which explains nothing. Verbs of two words share one.
+manual_of() {
+	mandoc -Tascii "$prefix/share/man/man1/ivpipe-${1%% *}.1" | col -b | awk '/^[A-Z]/ { shown = $0 != "SYNOPSIS" } shown'
+}
+# The letter alone will do.
+options_hold() {
+	local line option count=0
+	manual_of "$1" >"$work/manual" || return 1
+	# shellcheck disable=SC2086 # words
+	while IFS= read -r line; do
+		option=$(grep -oE -- '-(-[a-z-]+|[a-z])\b' <<<"${line:0:25}" | paste -sd '|')
+		count=$((count + 1))
+		grep -qE -- "(^|[^-a-z])($option)([^-a-z]|\$)" "$work/manual" || { echo "ivpipe-${1%% *}(1) has no $option" >&2; return 1; }
+	done < <("$prefix/bin/ivpipe" $1 --help | grep -E '^  (-.,|   ) -' | grep -v -e '--help ')
+	[ "$count" -gt 1 ]
+}
+while read -r name; do
+	check "ivpipe-${name%% *}(1) has the options of ivpipe $name --help" options_hold "$name"
+	check "and ivpipe(1) the verb" grep -qx "\.Cm ${name%% *}\( .*\)\?" "$prefix/share/man/man1/ivpipe.1"
+done < <("$prefix/bin/ivpipe" help | sed -nE 's/^  ([a-z]+( [a-z]+)?) +[a-z].*/\1/p' | grep -vxE 'help|version')
 awk '/^#include <ivpipe.h>/ { on = 1 } /^\.Ed/ { on = 0 } on' "$prefix/share/man/man3/libivpipe.3" | sed 's/\\-/-/g' >"$work/page.c"
 check 'the example in the manual compiles' compile page.o "$work/page.c" -c "${shared[@]}"
 
