@@ -9,7 +9,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
 .PHONY: all modules modules_install user check check-vm check-xpra check-dkms check-deb check-kunit check-matrix \
-	check-all fuzz fuzz-driver bench style demo deb rpm install uninstall install-python dkms-install dkms-uninstall clean clean-modules help need-headers
+	check-all fuzz fuzz-driver bench style demo deb rpm apk install uninstall install-python dkms-install dkms-uninstall clean clean-modules help need-headers
 
 all: modules user ## module and programs
 
@@ -37,10 +37,11 @@ check-kunit: ## KUnit suites, faults and unplug in a kernel with KASAN, lockdep 
 check-dkms: ## installing through DKMS, in a place of its own (root)
 	tests/dkms/run
 
-check-deb: ## Debian packages: built, installed, used and purged, in a place of their own, and in virtual machines; and RPM's (root)
+check-deb: ## Debian packages: built, installed, used and purged, in a place of their own, and in virtual machines; and RPM's and Alpine's (root)
 	tests/deb/run
 	tests/deb/vm build/check/deb
 	tests/rpm/run
+	tests/apk/run
 
 check-matrix: ## the module on Debian's other kernels (scripts/check-matrix --all: 7.x too)
 	scripts/check-matrix
@@ -70,6 +71,9 @@ deb: ## Debian packages into build/deb: ivpipe ivpipe-dkms libivpipe0 libivpipe-
 
 rpm: ## RPM packages into build/rpm: ivpipe ivpipe-libs ivpipe-devel dkms-ivpipe python3-ivpipe, and their source
 	scripts/rpm
+
+apk: ## what abuild makes Alpine's packages of, into build/apk
+	scripts/apk
 
 install: ## library, ivpipe, manuals and udev rule (DESTDIR=, PREFIX=)
 	+$(MAKE) -C user install
