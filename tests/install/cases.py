@@ -8,6 +8,7 @@ import sys
 
 # These enlist what is in them.
 import cases_failures
+import cases_hold
 import cases_streams
 import cases_views
 from harness import CASES

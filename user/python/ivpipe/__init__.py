@@ -5,6 +5,9 @@
         lane.send_message(b'hello')
         with lane.reserve(4096) as view:         # memory that the other side sees: no copy
             numpy.frombuffer(view, 'u1')[:] = 7
+        with lane.hold():                        # many small ones, told together
+            for number in range(1000):
+                lane.send_message(b'%d' % number)
         lane.finish()                            # the other side has stored it
 
 libivpipe(3) has what all of it means. Whoever uses an object after it was closed, or in a child after fork(), gets a ValueError, and a

@@ -73,6 +73,8 @@ _PROTOTYPES = {
     'lane_read_some': (c_ssize_t, _lane, c_void_p, c_size_t, c_int64, _report),
     'lane_send_message': (c_int, _lane, c_void_p, c_size_t, c_int64, _report),
     'lane_recv_message': (c_ssize_t, _lane, c_void_p, c_size_t, c_int64, _report),
+    'lane_hold': (None, _lane, c_bool),
+    'lane_flush': (None, _lane),
     'lane_no_digest': (None, _lane),
     'lane_end': (c_int, _lane, _report),
     'lane_verdict': (None, _lane, c_int),

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Lanes: bytes, messages, and memory itself, in both directions."""
+import contextlib
 import ctypes
 import enum
 import errno
@@ -47,6 +48,7 @@ class Lane:
         self._life = threading.Lock()
         self._sent, self._received = Report(), Report()
         self._peeked = self._reserved = None
+        self._holds = 0  # blocks of hold(), one in another
         self._exports = {}  # memory that somebody has, by id, weakly
         self.index = lib.lane_index(pointer)
         self.file = os.fsdecode(lib.lane_file(pointer))
@@ -196,6 +198,30 @@ class Lane:
         with self._sending:
             if self._reserved is reserve:
                 self._drop_reserved()
+
+    @contextlib.contextmanager
+    def hold(self):
+        """`with lane.hold():` tells the peer of what is written in the block some of it at a time, and at its end of the rest: for many
+        small writes, of which each costs more to tell than to make. Whoever then waits for an answer within it has to flush() first."""
+        with self._sending:
+            lib.lane_hold(self._handle(), True)
+            self._holds += 1
+        try:
+            yield self
+        finally:
+            self._let_hold_end()
+
+    def _let_hold_end(self):
+        self._holds -= 1
+        if self._holds or self.closed:
+            return
+        with self._sending:
+            lib.lane_hold(self._handle(), False)
+
+    def flush(self):
+        """Tell the peer of all that was written, within hold(), now."""
+        with self._sending:
+            lib.lane_flush(self._handle())
 
     def no_digest(self):
         """Neither send a digest nor ask for one: before the first byte, in either direction. Twice as fast, where both do."""
