@@ -9,7 +9,8 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
 .PHONY: all modules modules_install user check check-vm check-xpra check-dkms check-deb check-kunit check-matrix \
-	check-all fuzz fuzz-driver bench style demo deb rpm apk install uninstall install-python dkms-install dkms-uninstall clean clean-modules help need-headers
+	check-all fuzz fuzz-driver bench pictures style demo deb rpm apk install uninstall install-python dkms-install dkms-uninstall clean \
+	clean-modules help need-headers
 
 all: modules user ## module and programs
 
@@ -59,6 +60,9 @@ fuzz-driver: ## random programs on the node, guided by coverage, for SECONDS_=60
 bench: ## ivpipe against what else there is, and what waiting and mapping cost in a guest
 	scripts/bench
 	scripts/bench --guest
+
+pictures: ## docs/pictures, anew: a drawing, and a recording of commands that run now
+	scripts/pictures
 
 style: ## formatting, sparse, checkpatch, Coccinelle, shellcheck
 	scripts/style

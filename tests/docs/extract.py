@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 # A span is a command when it begins so and does not stop there: `cp` is a noun.
-PROGRAMS = set('''adduser apt apt-get cc chown echo find gcc grep incus insmod ivpipe make man modinfo modprobe mokutil pip pkg-config qm
+PROGRAMS = set('''adduser apt apt-get asciinema cc chown echo find gcc grep incus insmod ivpipe make man modinfo modprobe mokutil pip pkg-config qm
     qemu-system-x86_64 semanage sudo systemctl systemd-tmpfiles tar truncate usermod virsh xpra'''.split())
 # What the helper's verbs are called where "ivpipe" goes without saying.
 VERBS = set('bench doctor exec format info list pipe recv send setup'.split())
