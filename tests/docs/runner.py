@@ -130,10 +130,10 @@ def run_ends(command, row):
 
 
 def run_serves(command, row):
-    """It does not end by itself: the row's command is run meanwhile, and finds in $SAID what was said."""
+    """It does not end by itself: the row's command is run meanwhile, and finds in $SAID what was said, by $PID."""
     prepare(command.text)
     shell = Shell('\n'.join(line for _, line in ends(command.text)))
-    problem = Shell(row.detail, SAID=shell.said.name).end()
+    problem = Shell(row.detail, SAID=shell.said.name, PID=str(shell.process.pid)).end()
     if shell.process.poll() is not None:
         problem = problem or 'ended by itself'
     shell.stop(signal.SIGINT)
