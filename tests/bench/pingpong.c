@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* pingpong: prints how far apart the first two processors are, as user/bench_probe.h has it. */
+/*
+ * pingpong: prints how far apart the first two processors are, as user/bench_probe.h has it; and again for each line that it
+ * reads, until there is none.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -7,6 +10,14 @@
 
 int main(void)
 {
-	printf("%" PRIu32 "\n", ivp_bench_probe());
+	int c;
+
+	do {
+		printf("%" PRIu32 "\n", ivp_bench_probe());
+		fflush(stdout);
+		do
+			c = getchar();
+		while (c != '\n' && c != EOF);
+	} while (c == '\n');
 	return 0;
 }
