@@ -57,8 +57,8 @@ fuzz: ## what library and helper make of a peer's bytes, guided by coverage, for
 fuzz-driver: ## random programs on the node, guided by coverage, for SECONDS_=60
 	scripts/fuzz-driver $(SECONDS_)
 
-bench: ## ivpipe against what else there is, and what waiting and mapping cost in a guest
-	scripts/bench
+bench: ## docs/PERFORMANCE.md: each goal, reached or missed; and what waiting and mapping cost in a guest
+	scripts/performance
 	scripts/bench --guest
 
 pictures: ## docs/pictures, anew: a drawing, and a recording of commands that run now
