@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# shellcheck source=/dev/null disable=SC2154
+# That each part of scripts/performance measures what it has to, and that a page and pictures come of it. How fast anything is does
+# not matter here.
+. "$(dirname "${BASH_SOURCE[0]}")/../cli/lib.sh"
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+cat >"$work/judge.py" <<'PYTHON'
+import json, math, sys
+d = json.load(open(sys.argv[1], encoding='utf-8'))
+figures, goals = d['figures'], d['goals']
+
+def good(f):
+    return 0 < f['least'] <= f['median'] <= f['most'] < math.inf and f['n'] > 0 and f['label'] in ('near', 'far', '')
+
+def has(kind, ways, *sizes):
+    return all(any((f['kind'], f['way'], f['size']) == (kind, way, size) for f in figures) for way in ways.split('|')
+               for size in sizes or [f['size'] for f in figures if f['kind'] == kind][:1] or [None])
+
+def sound(g):
+    return g['goal'] > 0 and g['limit'] and g['label'] in ('near', 'far', '') and (g['reached'] is None or 0 < g['reached'] < math.inf)
+
+sys.exit(not eval(sys.argv[2]))
+PYTHON
+json() {
+	python3 "$work/judge.py" "$work/$1.json" "$2"
+}
+
+# part NAME CONDITION: measured as quickly as can be.
+part() {
+	check "$1" gives 0 "$top/tests/bench/$1" --tiny --json
+	cp "$work/last.out" "$work/$1.json"
+	check "$1: every figure is positive, and every goal has what limits it" json "$1" 'all(map(good, figures)) and all(map(sound, goals))'
+	check "$1: all that is to be measured" json "$1" "$2"
+}
+
+part self "has('stream', 'ivpipe|dual|pipe|pipe-large|unix', 4096, 65536) and has('round_trip', 'ivpipe|line', 64) and
+	has('messages', 'ivpipe-messages-held', 64) and has('wake', 'ivpipe|futex', 64) and has('idle client', 'ivpipe') and len(goals) >= 10"
+part files "has('file', 'cp|cat|send|send --no-checksum') and has('first byte', 'ivpipe|socat', 64) and len(goals) >= 4"
+part crowd "has('processors', 'one|two', 65536) and has('streams at once', 'ivpipe', 1, 2, 4, 8) and has('slow reader', 'ivpipe') and
+	len(goals) >= 3"
+part peers "d['left_out'] == [] and len(goals) >= 7 and
+	has('stream', 'ivpipe|zmq|nanomsg|nng|boost_queue|boost_spsc|shm|socat', 65536, 1 << 20) and
+	has('messages', 'ivpipe-messages-held|framed|zmq|nanomsg|nng|boost_queue|boost_spsc|shm|socat', 64) and
+	has('trip', 'ivpipe|line|framed|zmq|nanomsg|nng|boost_queue|boost_spsc|shm|socat', 64)"
+part curves "len(d['curves']) == 5 and all(sum(f['kind'] == line['kind'] and f['way'] == line['way'] for f in figures) > 2
+	for curve in d['curves'] for line in curve['lines'])"
+
+# The page, of what was measured; whatever else there is would take its time.
+for other in "$top"/tests/bench/*; do
+	name=$(basename "$other")
+	if [ -x "$other" ] && [ -f "$other" ] && [ ! -e "$work/$name.json" ] && [[ $name != *.* ]]; then
+		echo '{"command": "it", "figures": [], "goals": []}' >"$work/$name.json"
+	fi
+done
+check 'a page' gives 0 "$top/scripts/performance" --quick --keep "$work" --out "$work/docs"
+check 'has goals' grep -qE '^\| stream against ZeroMQ.* (reached|\*\*missed\*\*|not measured) \|$' "$work/docs/PERFORMANCE.md"
+check 'and every figure' grep -qE '^\| first byte, us \| 64 \| socat \| .* \| 1 \|$' "$work/docs/PERFORMANCE.md"
+for name in regions rings writes messages lanes; do
+	check "and a picture of $name" grep -q '<svg' "$work/docs/performance-$name.svg"
+	check 'which it shows' grep -qF "](performance-$name.svg)" "$work/docs/PERFORMANCE.md"
+done
+python3 - "$work/peers.json" <<'PYTHON'
+import json, sys
+d = json.load(open(sys.argv[1], encoding='utf-8'))
+d['goals'] = [dict(d['goals'][0], figure='it', goal=2, most=most, label=label, reached=reached, limit='So it is.')
+              for label, most, reached in (('near', False, 1), ('far', True, 1))]
+json.dump(d, open(sys.argv[1], 'w', encoding='utf-8'))
+PYTHON
+check 'a page of a goal missed near, and reached far' gives 0 "$top/scripts/performance" --quick --keep "$work" --out "$work/docs"
+check 'says so' grep -qxE '\| it \| 2 / at most 2 \|.*\| 1.00 \*\*missed\*\* \| 1.00 reached \|' "$work/docs/PERFORMANCE.md"
+check 'and what limits it' grep -qxF -- '- it (near): So it is.' "$work/docs/PERFORMANCE.md"
+done_testing
