@@ -21,7 +21,8 @@ def has(kind, ways, *sizes):
 def sound(g):
     return g['goal'] > 0 and g['limit'] and g['label'] in ('near', 'far', '') and (g['reached'] is None or 0 < g['reached'] < math.inf)
 
-sys.exit(not eval(sys.argv[2]))
+# In brackets it may go on in the next line.
+sys.exit(not eval(f'({sys.argv[2]})'))
 PYTHON
 json() {
 	python3 "$work/judge.py" "$work/$1.json" "$2"

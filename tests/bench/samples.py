@@ -117,10 +117,14 @@ class Probe:
         self.ns = float(self.process.stdout.readline())
 
     def label(self):
-        self.process.stdin.write('\n')
-        self.process.stdin.flush()
-        self.ns = float(self.process.stdout.readline())
-        return '' if not self.ns else 'near' if self.ns < FAR_NS else 'far'
+        """Asked again where the processors were too busy for an answer; one alone never has any."""
+        for _ in range(5 if len(os.sched_getaffinity(0)) > 1 else 1):
+            self.process.stdin.write('\n')
+            self.process.stdin.flush()
+            self.ns = float(self.process.stdout.readline())
+            if self.ns:
+                return 'near' if self.ns < FAR_NS else 'far'
+        return ''
 
     def close(self):
         self.process.stdin.close()
@@ -165,7 +169,7 @@ class Samples:
         self.least = min(want, 3)
         try:
             end = time.monotonic() + seconds
-            while True:
+            while self.cells:
                 label = probe.label()
                 seen.add(label)
                 least = min(self.count(cell, label) for cell in self.cells)
