@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * calls: run while the helper is built; writes the filter of system calls that the helper loads, as a C array, so that it needs no
- * library for that.   calls NAME ARCH: NAME: base | meet; ARCH: as libseccomp calls it (x86_64, aarch64)
+ * library for that.   calls NAME ARCH: NAME: base | meet | forward; ARCH: as libseccomp calls it (x86_64, aarch64)
  *
  *   base   what streaming takes, once everything is open
  *   meet   base, and what it takes to find a peer over a control connection
+ *   forward  base, and what it takes to have more lanes than one, and to reset a socket
  *
  * Whatever is not named here kills the process. What cannot be told by number alone is told by argument: ioctls are those of the
  * driver and of terminals, a clone is a thread, and memory is never executable.
@@ -49,6 +50,9 @@ static const char *const base[] = {
 
 static const char *const meet[] = {"connect", "bind",   "listen", "accept4", "getsockopt", "setsockopt",
 				   "open",    "openat", "stat",   "lstat",   "unlink",     "unlinkat"};
+
+/* The last is malloc's, which has more heaps for more threads, as many as there are processors. */
+static const char *const forward[] = {"open", "openat", "setsockopt", "sched_getaffinity"};
 
 static const unsigned long ioctls[] = {IVSHMEM_IOC_INFO, IVSHMEM_IOC_WAIT, IVSHMEM_IOC_WAKE, IVSHMEM_IOC_RING,
 				       TCGETS,           TCSETS,           TIOCGWINSZ,       FIONREAD};
@@ -104,7 +108,7 @@ static void allow_ioctls(void)
 	}
 }
 
-static void fill(bool meeting)
+static void fill(bool meeting, bool forwarding)
 {
 	const scmp_datum_t thread = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND;
 	int ret;
@@ -113,6 +117,8 @@ static void fill(bool meeting)
 		allow(base[i]);
 	for (size_t i = 0; i < COUNT(meet) && meeting; i++)
 		allow(meet[i]);
+	for (size_t i = 0; i < COUNT(forward) && forwarding; i++)
+		allow(forward[i]);
 	allow_ioctls();
 	allow_masked("mmap", 2, PROT_EXEC, 0);
 	allow_masked("mprotect", 2, PROT_EXEC, 0);
@@ -150,7 +156,7 @@ int main(int argc, char **argv)
 	int ret;
 
 	if (!arch) {
-		fprintf(stderr, "usage: calls base|meet ARCH\n");
+		fprintf(stderr, "usage: calls base|meet|forward ARCH\n");
 		return 2;
 	}
 	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -166,7 +172,7 @@ int main(int argc, char **argv)
 	/* Calls of another architecture's numbers are nobody's here. */
 	seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	fill(!strcmp(argv[1], "meet"));
+	fill(!strcmp(argv[1], "meet"), !strcmp(argv[1], "forward"));
 	printf("/* Made by calls.c. */\n");
 	print_array(argv[1]);
 	seccomp_release(filter);

@@ -20,7 +20,11 @@ enum ivp_verb {
 	IVP_VERB_XPRA_PREPARE = 1 << 10,
 	IVP_VERB_XPRA_STATUS = 1 << 11,
 	IVP_VERB_BENCH = 1 << 12,
+	IVP_VERB_FORWARD = 1 << 13,
 };
+
+/* -R may be given so often. */
+#define IVP_REMOTES 32
 
 struct ivp_cli {
 	enum ivp_verb verb;
@@ -28,6 +32,9 @@ struct ivp_cli {
 	const char *region, *service, *output, *name, *control;
 	const char *back, *as; /* xpra: memory for the other direction; a version */
 	const char *argument;  /* the one operand, or NULL */
+	char **operand;        /* forward: all of them; and each -R */
+	int operands, remotes;
+	const char *remote[IVP_REMOTES];
 	bool help, quiet, verbose, keep, create, force, json, no_checksum, listen, sparse, wait_given, no_sandbox;
 	bool fix, yes;         /* doctor */
 	bool no_headings, raw; /* list; and between two views, 0: one view: */
@@ -51,6 +58,7 @@ struct ivp_cli {
 
 int ivp_cmd_bench(struct ivp_cli *cli);
 int ivp_cmd_doctor(struct ivp_cli *cli);
+int ivp_cmd_forward(struct ivp_cli *cli);
 int ivp_cmd_format(struct ivp_cli *cli);
 int ivp_cmd_list(struct ivp_cli *cli);
 int ivp_cmd_info(struct ivp_cli *cli);

@@ -31,6 +31,8 @@ static const struct verb {
 	{IVP_VERB_RECV, "recv", "[OPTION...]", "receive a stream to standard output or a file", ivp_cmd_recv, -1, true},
 	{IVP_VERB_PIPE, "pipe", "[OPTION...]", "standard input and output, both ways at once", ivp_cmd_pipe, 30000,
 	 true},
+	{IVP_VERB_FORWARD, "forward", "[OPTION...] [[HOST:]PORT:HOST:PORT...]",
+	 "ports of one side lead to targets of the other", ivp_cmd_forward, 30000, false},
 	{IVP_VERB_DOCTOR, "doctor", "[OPTION...] [REGION]", "find out what is wrong, or slow, and how to mend it",
 	 ivp_cmd_doctor, 0, false},
 	{IVP_VERB_BENCH, "bench", "[OPTION...]", "how fast it is, against what else there is", ivp_cmd_bench, 30000,

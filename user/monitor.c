@@ -17,6 +17,7 @@
 #include "error.h"
 #include "monitor.h"
 #include "port.h"
+#include "region.h"
 #include "sandbox.h"
 #include "wait.h"
 
@@ -208,6 +209,20 @@ int ivp_monitor_enclose_more(struct ivp_cli *cli, struct ivp_error *err)
 	if (!cli->enclosed || !cli->control)
 		return 0;
 	return check_enclosure(cli, ivp_sandbox_calls(IVP_SANDBOX_STREAM), "system calls", err);
+}
+
+int ivp_monitor_enclose_forward(struct ivp_cli *cli, const struct ivp_region *region, struct ivp_error *err)
+{
+	const struct ivp_sandbox_files files = {.port = region->address.lock};
+	int ret;
+
+	if (cli->no_sandbox)
+		return 0;
+	ret = check_enclosure(cli, ivp_sandbox_files(&files), "files", err);
+	if (!ret)
+		ret = check_enclosure(cli, ivp_sandbox_calls(IVP_SANDBOX_FORWARD), "system calls", err);
+	cli->enclosed = !ret;
+	return ret;
 }
 
 void ivp_monitor_again(const struct ivp_cli *cli)

@@ -18,6 +18,9 @@ int ivp_monitor_enclose(struct ivp_cli *cli, struct ivp_error *err);
 /* A peer was found, and nobody else is looked for: no socket is needed any more. */
 int ivp_monitor_enclose_more(struct ivp_cli *cli, struct ivp_error *err);
 
+/* Instead of both: of a worker that opens the region again for each lane, and nothing else. */
+int ivp_monitor_enclose_forward(struct ivp_cli *cli, const struct ivp_region *region, struct ivp_error *err);
+
 /* The worker's: the region went away before there was a peer. Ends the worker, and a new one begins; returns without a sandbox. */
 void ivp_monitor_again(const struct ivp_cli *cli);
 

@@ -57,11 +57,12 @@ enum {
 };
 
 #define STREAMS (IVP_VERB_SEND | IVP_VERB_RECV | IVP_VERB_PIPE)
+#define LANES   (STREAMS | IVP_VERB_FORWARD)
 #define MEETS   (IVP_VERB_XPRA_CHECK | IVP_VERB_XPRA_SERVE)
 #define LOOKS   (IVP_VERB_XPRA_PREPARE | IVP_VERB_XPRA_STATUS)
 #define ALL                                                                                                            \
-	(IVP_VERB_FORMAT | IVP_VERB_LIST | IVP_VERB_INFO | IVP_VERB_DOCTOR | IVP_VERB_SETUP | IVP_VERB_BENCH |         \
-	 STREAMS | MEETS | LOOKS)
+	(IVP_VERB_FORMAT | IVP_VERB_LIST | IVP_VERB_INFO | IVP_VERB_DOCTOR | IVP_VERB_SETUP | IVP_VERB_BENCH | LANES | \
+	 MEETS | LOOKS)
 
 static const struct row {
 	int code;
@@ -73,10 +74,15 @@ static const struct row {
 	{OPT_VM, "vm", NULL, IVP_VERB_BENCH, "a guest that is made for it, and this host; takes QEMU"},
 	{OPT_KERNEL, "kernel", "FILE", IVP_VERB_BENCH, "with --vm: what to boot (the one in /boot that runs here)"},
 	{OPT_ACCEL, "accel", "ACCEL", IVP_VERB_BENCH, "with --vm: kvm or tcg (kvm, if a guest comes up under it)"},
-	{'r', "region", "REGION", STREAMS | IVP_VERB_INFO | IVP_VERB_DOCTOR | MEETS | LOOKS,
+	{'r', "region", "REGION", LANES | IVP_VERB_INFO | IVP_VERB_DOCTOR | MEETS | LOOKS,
 	 "a file, /dev/ivshmemN, a sysfs resource2, or auto ($IVPIPE_REGION, else auto)"},
 	{'r', "region", "REGION", IVP_VERB_BENCH, "the same ($IVPIPE_REGION, else auto; --self: one of its own)"},
 	{'s', "service", "NAME", STREAMS, "what the sender asks for, and a receiver offers (default)"},
+	{'s', "service", "NAME", IVP_VERB_FORWARD, "what one end asks for, and the other offers (forward)"},
+	{'R', "remote", "SPEC", IVP_VERB_FORWARD,
+	 "[HOST:]PORT:HOST:PORT, the port on the other side; with --listen a [HOST:]PORT that it may use"},
+	{OPT_LISTEN, "listen", NULL, IVP_VERB_FORWARD,
+	 "be called; what is named are targets that the other side may reach"},
 	{'s', "service", "NAME", IVP_VERB_BENCH, "what one end asks for, and the other offers (bench)"},
 	{'o', "output", "FILE", IVP_VERB_RECV, "where to write; appears once complete; %n is the sender's name for it"},
 	{'o', "output", "LIST", IVP_VERB_LIST, "the columns to show, such as path,size,users"},
@@ -93,21 +99,22 @@ static const struct row {
 	{OPT_QUICK, "quick", NULL, IVP_VERB_BENCH, "shorter samples, and fewer"},
 	{OPT_PLOT, "plot", "FILE", IVP_VERB_BENCH, "draw FILE.svg or FILE.png, too; takes gnuplot"},
 	{OPT_NAME, "name", "NAME", IVP_VERB_SEND, "the name to tell the receiver (that of FILE)"},
-	{OPT_NO_CHECKSUM, "no-checksum", NULL, STREAMS,
+	{OPT_NO_CHECKSUM, "no-checksum", NULL, LANES,
 	 "no digest of the contents: faster, and trusts the peer and the memory"},
 	{OPT_SPARSE, "sparse", NULL, IVP_VERB_RECV, "leave holes in FILE where there are only zeros"},
 	{OPT_RATE_LIMIT, "rate-limit", "RATE", STREAMS, "at most so many bytes a second, such as 10M"},
 	{OPT_WAIT, "wait", "D", STREAMS | IVP_VERB_INFO | IVP_VERB_BENCH,
 	 "for a region and a peer, such as 500ms, 3s, 2m, forever (30s; who listens: forever; info: 0)"},
+	{OPT_WAIT, "wait", "D", IVP_VERB_FORWARD, "for a region, and with each connection for the other side (30s)"},
 	{OPT_WAIT, "wait", "D", MEETS, "for the server or the client (check: 1s; serve: forever)"},
 	{OPT_BACK, "back", "REGION", MEETS, "memory for what goes from the client to the server (Xpra 6.3 and later)"},
 	{OPT_AS, "as", "VERSION", IVP_VERB_XPRA_CHECK, "be as strict as a client of this version, such as 3.1.3"},
-	{OPT_TIMEOUT, "timeout", "D", STREAMS | MEETS | IVP_VERB_BENCH, "for each answer of the handshake (5s)"},
-	{OPT_PEER_TIMEOUT, "peer-timeout", "D", STREAMS | IVP_VERB_BENCH,
+	{OPT_TIMEOUT, "timeout", "D", LANES | MEETS | IVP_VERB_BENCH, "for each answer of the handshake (5s)"},
+	{OPT_PEER_TIMEOUT, "peer-timeout", "D", LANES | IVP_VERB_BENCH,
 	 "until a peer in another machine that is silent is dead; 0: never (3s)"},
 	{OPT_CONTROL, "control", "ADDRESS", STREAMS | IVP_VERB_BENCH,
 	 "shake hands over unix:PATH, vsock:CID:PORT, tcp:HOST:PORT, serial:PATH, fd:N or exec:COMMAND"},
-	{OPT_SIDE, "side", "N", STREAMS | IVP_VERB_BENCH, "the side to take (0 with a file, 1 with a device)"},
+	{OPT_SIDE, "side", "N", LANES | IVP_VERB_BENCH, "the side to take (0 with a file, 1 with a device)"},
 	{OPT_SIZE, "size", "SIZE", IVP_VERB_FORMAT, "of the file to create, such as 64M"},
 	{OPT_LANES, "lanes", "N", IVP_VERB_FORMAT, "streams at one time (as many as fit, at most 256)"},
 	{OPT_SIDES, "sides", "N", IVP_VERB_FORMAT, "machines that meet in the region, 2 to 16 (2)"},
@@ -124,7 +131,7 @@ static const struct row {
 	{OPT_JSON, "json", NULL,
 	 IVP_VERB_LIST | IVP_VERB_INFO | IVP_VERB_DOCTOR | IVP_VERB_BENCH | MEETS | IVP_VERB_XPRA_STATUS,
 	 "for programs"},
-	{OPT_NO_SANDBOX, "no-sandbox", NULL, STREAMS | IVP_VERB_INFO | MEETS,
+	{OPT_NO_SANDBOX, "no-sandbox", NULL, LANES | IVP_VERB_INFO | MEETS,
 	 "keep all rights while streaming; for debugging"},
 	{OPT_PROGRESS, "progress", NULL, STREAMS, "show it although standard error is no terminal"},
 	{OPT_NO_PROGRESS, "no-progress", NULL, STREAMS, "do not show it"},
@@ -280,11 +287,21 @@ static int parse_watch(struct ivp_cli *cli, const char *text)
 	return 0;
 }
 
+static int add_remote(struct ivp_cli *cli, const char *text)
+{
+	if (cli->remotes == IVP_REMOTES)
+		return refuse(cli, "remote", text, "32 of them at the most");
+	cli->remote[cli->remotes++] = text;
+	return 0;
+}
+
 static int apply_value(struct ivp_cli *cli, int code, const char *text)
 {
 	uint64_t side;
 
 	switch (code) {
+	case 'R':
+		return add_remote(cli, text);
 	case OPT_WAIT:
 		cli->wait_given = true;
 		return parse_duration(cli, "wait", text, 0, &cli->wait_ms);
@@ -487,11 +504,14 @@ int ivp_options_parse(struct ivp_cli *cli, int argc, char **argv)
 		if (ret)
 			return ret;
 	}
-	if (argc - optind > !(cli->verb & (IVP_VERB_LIST | IVP_VERB_RECV | IVP_VERB_PIPE | IVP_VERB_BENCH))) {
+	if (cli->verb != IVP_VERB_FORWARD &&
+	    argc - optind > !(cli->verb & (IVP_VERB_LIST | IVP_VERB_RECV | IVP_VERB_PIPE | IVP_VERB_BENCH))) {
 		ivp_log_error("%s: %s: one argument too many: see ivpipe help %s", cli->verb_name, argv[argc - 1],
 			      cli->verb_name);
 		return IVP_FAIL_USAGE;
 	}
 	cli->argument = argv[optind];
+	cli->operand = argv + optind;
+	cli->operands = argc - optind;
 	return check_control(cli);
 }

@@ -20,6 +20,7 @@
 #endif
 #ifndef IVP_NO_SECCOMP
 #include "calls_base.h"
+#include "calls_forward.h"
 #include "calls_meet.h"
 #endif
 
@@ -111,7 +112,13 @@ static int load(const unsigned long long *instructions, size_t count)
 
 int ivp_sandbox_calls(enum ivp_sandbox_calls calls)
 {
-	return calls == IVP_SANDBOX_MEET ? load(meet, sizeof(meet) / sizeof(meet[0]))
-					 : load(base, sizeof(base) / sizeof(base[0]));
+	switch (calls) {
+	case IVP_SANDBOX_MEET:
+		return load(meet, sizeof(meet) / sizeof(meet[0]));
+	case IVP_SANDBOX_FORWARD:
+		return load(forward, sizeof(forward) / sizeof(forward[0]));
+	default:
+		return load(base, sizeof(base) / sizeof(base[0]));
+	}
 }
 #endif

@@ -18,8 +18,9 @@ struct ivp_sandbox_files {
 int ivp_sandbox_files(const struct ivp_sandbox_files *files);
 
 enum ivp_sandbox_calls {
-	IVP_SANDBOX_MEET,   /* streaming, and finding a peer over a control connection */
-	IVP_SANDBOX_STREAM, /* streaming alone; may follow the other */
+	IVP_SANDBOX_MEET,    /* streaming, and finding a peer over a control connection */
+	IVP_SANDBOX_STREAM,  /* streaming alone; may follow the other */
+	IVP_SANDBOX_FORWARD, /* streaming, and opening what the files allow */
 };
 
 /* 0; -EOPNOTSUPP: this kernel, or this build, has no seccomp; or another negative errno. */

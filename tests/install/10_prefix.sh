@@ -12,15 +12,18 @@ wanted='./bin/ivpipe
 ./lib/libivpipe.so
 ./lib/libivpipe.so.0
 ./lib/pkgconfig/libivpipe.pc
+./lib/systemd/system/ivpipe-forward@.service
 ./lib/systemd/system/ivpipe-recv@.service
 ./lib/udev/rules.d/70-ivshmem.rules
 ./share/bash-completion/completions/ivpipe
+./share/doc/ivpipe/examples/ivpipe-forward-vm0
 ./share/doc/ivpipe/examples/ivpipe-recv-vm0
 ./share/doc/ivpipe/examples/ivpipe-vm0.conf
 ./share/fish/vendor_completions.d/ivpipe.fish
 ./share/man/man1/ivpipe-bench.1
 ./share/man/man1/ivpipe-doctor.1
 ./share/man/man1/ivpipe-format.1
+./share/man/man1/ivpipe-forward.1
 ./share/man/man1/ivpipe-info.1
 ./share/man/man1/ivpipe-list.1
 ./share/man/man1/ivpipe-pipe.1
@@ -101,7 +104,7 @@ for name in shared archive; do
 done
 check 'so says pkg-config' test "$(pkg-config --modversion libivpipe)" = "$version"
 
-for page in 1:ivpipe 1:ivpipe-send 1:ivpipe-xpra 3:libivpipe 3:libivpipe-xpra 4:ivshmem 7:ivpipe; do
+for page in 1:ivpipe 1:ivpipe-forward 1:ivpipe-send 1:ivpipe-xpra 3:libivpipe 3:libivpipe-xpra 4:ivshmem 7:ivpipe; do
 	file=$prefix/share/man/man${page%:*}/${page#*:}.${page%:*}
 	check "man finds ${page#*:}(${page%:*})" test "$(man -M "$prefix/share/man" -w "${page%:*}" "${page#*:}")" = "$file"
 	check 'and it holds' eval 'mandoc -Tlint -Wwarning "$file" >&2'

@@ -5,6 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 verb install PREFIX="$prefix" || { echo 'Bail out! it cannot be installed'; exit 1; }
 unit=$prefix/lib/systemd/system/ivpipe-recv@.service
+forwards=$prefix/lib/systemd/system/ivpipe-forward@.service
 examples=$prefix/share/doc/ivpipe/examples
 
 # all_in FILE: each line of standard input is a word of it.
@@ -42,6 +43,11 @@ if command -v systemd-analyze >/dev/null; then
 	check 'a wrong one would not' eval '! quiet verify --man=no "$work/wrong@.service"'
 	# Of 10. What is left: a group, devices that are named, sockets to itself.
 	check 'it is exposed to less than 1.0' analyze security --no-pager --offline=yes --threshold=10 "$unit"
+	check 'so does that which forwards' quiet verify --man=no "$forwards"
+	# What is left besides: a network, which is this machine itself.
+	check 'which is exposed to less than 1.6' analyze security --no-pager --offline=yes --threshold=16 "$forwards"
+	check 'to any address it would be more' eval 'sed "/^IPAddressDeny=/d" "$forwards" >"$work/open@.service"
+		! analyze security --no-pager --offline=yes --threshold=16 "$work/open@.service"'
 	sed -i '/^CapabilityBoundingSet=/d' "$work/wrong@.service"
 	check 'with capabilities it would be more' eval \
 		'! analyze security --no-pager --offline=yes --threshold=10 "$work/wrong@.service"'
@@ -73,11 +79,29 @@ random_file data 100000
 mkdir "$work/inbox"
 check 'its command receives' receives
 
+# What its command makes of the example, with other ports.
+forward_of_unit() {
+	local REGION=$region SERVICE=forward OPTIONS=$1 FORWARD=$2
+	eval "exec $(sed -n 's/^ExecStart=//p' "$forwards") -v"
+}
+export -f forward_of_unit
+forwards() {
+	local target port
+	target=$(python3 "$top/tests/cli/sockets.py" free) port=$(python3 "$top/tests/cli/sockets.py" free)
+	start answer python3 "$top/tests/cli/sockets.py" answer "$target"
+	start listens env region="$region" forwards="$forwards" bash -c "forward_of_unit --listen localhost:$target"
+	start calls env region="$region" forwards="$forwards" bash -c "forward_of_unit '' $port:localhost:$target"
+	listens answer && listens listens && await calls 'at most' && gives 0 python3 "$top/tests/cli/sockets.py" call "$port"
+}
+check 'the command of that which forwards does' forwards
+
 variables() {
 	sed -nE 's/^#?([A-Z]+)=.*/\1/p' "$1" | sort
 }
 check 'its example sets what it has' diff <(variables "$examples/ivpipe-recv-vm0") <(
 	sed -n 's/^Environment=//p' "$unit" | grep -oE '[A-Z]+=' | tr -d = | sort)
+check 'and so does the other' diff <(variables "$examples/ivpipe-forward-vm0" | sort -u) <(
+	sed -n 's/^Environment=//p' "$forwards" | grep -oE '[A-Z]+=' | tr -d = | sort)
 makes_memory() {
 	mkdir -p "$work/root/etc" "$work/root/dev/shm"
 	cp /etc/passwd "$work/root/etc"
