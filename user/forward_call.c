@@ -9,6 +9,9 @@
 #include "error.h"
 #include "forward_lanes.h"
 
+/* Until the other side is looked for anew; long enough to see it live. */
+#define PATIENCE_MS 5000
+
 /* The answer to what we asked for by name. */
 static int hear_word(struct ivp_lane *lane, const char *what, struct ivp_error *err)
 {
@@ -108,7 +111,7 @@ void *ivp_lanes_request(void *arg)
 		struct ivp_error err = {0};
 		struct ivp_lane *lane;
 		char byte;
-		int ret = connect_lane(&lane, service_wanted(), file, IVP_LANES_LOOK_MS, &err);
+		int ret = connect_lane(&lane, service_wanted(), file, PATIENCE_MS, &err);
 
 		if (ret == -ECONNREFUSED || ret == -ESTALE || ret == -ENODEV) {
 			ivp_lanes_stop(ret, &err);

@@ -116,13 +116,21 @@ static void await_stop(void)
 	pthread_mutex_unlock(&ivp_lanes.lock);
 }
 
-static void await_calls(void)
+/* Whatever waits looks for a signal, and so it gets one, unless there was one. Calls come last, for threads begin them. */
+static void end_all(pthread_t *threads, size_t count)
 {
+	bool ours = !ivp_cli_signal;
+
+	if (ours)
+		ivp_cli_signal = SIGTERM;
+	while (count)
+		pthread_join(threads[--count], NULL);
 	pthread_mutex_lock(&ivp_lanes.lock);
-	ivp_lanes.stop = true;
 	while (ivp_lanes.calls)
 		ivp_lanes_await();
 	pthread_mutex_unlock(&ivp_lanes.lock);
+	if (ours)
+		ivp_cli_signal = 0;
 }
 
 static int run_threads(struct ivp_listener *listener, struct ivp_error *err)
@@ -142,9 +150,7 @@ static int run_threads(struct ivp_listener *listener, struct ivp_error *err)
 		accept_lanes(listener);
 	else
 		await_stop();
-	await_calls();
-	while (count)
-		pthread_join(threads[--count], NULL);
+	end_all(threads, count);
 	if (ivp_lanes.ret) {
 		*err = ivp_lanes.err;
 		return ivp_lanes.ret;
@@ -170,8 +176,8 @@ static int listen_for_lanes(struct ivp_listener **listener, struct ivp_error *er
 			  : ivp_lanes.forward->cli->service ? ivp_lanes.forward->cli->service
 							    : IVP_FORWARD_SERVICE;
 	ret = ivp_listen(listener, ivp_lanes.region, &options, err);
-	if (!ret)
-		ivp_log_detail("%s: listening for %s", ivp_lanes.forward->cli->verb_name, options.service);
+	if (!ret && ivp_lanes.forward->cli->listen)
+		ivp_log_notice("%s: listening for %s", ivp_lanes.forward->cli->verb_name, options.service);
 	return ret;
 }
 

@@ -281,6 +281,8 @@ int ivp_forward_ports(struct ivp_forward *forward, int (*work)(struct ivp_cli *c
 		return IVP_FAIL_GENERAL;
 	}
 	forward->socket = pair[0];
+	for (size_t i = 0; i < forward->port_count && !forward->cli->listen; i++)
+		ivp_log_notice("%s: %s: listening", forward->cli->verb_name, forward->ports[i].listen);
 	child = start(forward, pair[1], &mask, work);
 	close(pair[1]);
 	if (child < 0) {
