@@ -34,7 +34,7 @@ of() {
 	awk -v side="$1" '
 		/^(guest|host)\$/ { mine = !index($0, side "$ ") ? 0 : 1; if (mine) { sub("^[a-z]+\\$ +", ""); print }; next }
 		mine { sub("^       ", ""); print }' |
-		sed -e "s|/dev/shm/vm0|$region|g; s|localhost:22\b|localhost:$sshd_port|g; s|\b2222\b|$port|g; s|\b10809\b|$disk_port|g" \
+		sed -e "s,/dev/shm/vm0\|/dev/ivshmem0,$region,g; s|localhost:22\b|localhost:$sshd_port|g; s|\b2222\b|$port|g; s|\b10809\b|$disk_port|g" \
 			-e 's|^\(ivpipe forward .*\) &$|\1 2>"$PWD/forward.err" \& ready forward.err|' \
 			-e 's|^\(nbdkit .* -U \([a-z.]*\) .*\) &$|\1 \& until [ -S \2 ]; do :; done|'
 }
