@@ -130,14 +130,22 @@ def run_ends(command, row):
 
 
 def run_serves(command, row):
-    """It does not end by itself: the row's command is run meanwhile, and finds in $SAID what was said, by $PID."""
+    """It does not end by itself, nor does any of several ends: the row's command is run meanwhile, and finds in $SAID what the first
+    one said, by $PID."""
     prepare(command.text)
-    shell = Shell('\n'.join(line for _, line in ends(command.text)))
-    problem = Shell(row.detail, SAID=shell.said.name, PID=str(shell.process.pid)).end()
-    if shell.process.poll() is not None:
-        problem = problem or 'ended by itself'
-    shell.stop(signal.SIGINT)
-    return problem and f'{problem}\n{shell.output()}'
+    found = ends(command.text)
+    named = list(dict.fromkeys(end for end, _ in found))
+    if len(named) > 1:
+        shells = [Shell('\n'.join(line for name, line in found if name == end), place_of(end), region_of(end, command.text))
+                  for end in named]
+    else:
+        shells = [Shell('\n'.join(line for _, line in found))]
+    problem = Shell(row.detail, SAID=shells[0].said.name, PID=str(shells[0].process.pid)).end()
+    for shell in shells:
+        if shell.process.poll() is not None:
+            problem = problem or 'ended by itself'
+        shell.stop(signal.SIGINT)
+    return problem and '\n'.join([problem, *(shell.output() for shell in shells)])
 
 
 def run_stdin(command, row):
