@@ -28,12 +28,23 @@ json() {
 	python3 "$work/judge.py" "$work/$1.json" "$2"
 }
 
+# whole WHAT COMMAND...: where all is installed that it is about.
+missing=$(make -s -C "$top/tests/bench" missing)
+command -v gnuplot >/dev/null || missing+=' gnuplot'
+whole() {
+	if [ -n "$missing" ]; then
+		skip "$1" "not installed: ${missing# }; type: scripts/deps check"
+	else
+		check "$@"
+	fi
+}
+
 # part NAME CONDITION: measured as quickly as can be.
 part() {
 	check "$1" gives 0 "$top/tests/bench/$1" --tiny --json
 	cp "$work/last.out" "$work/$1.json"
 	check "$1: every figure is positive, and every goal has what limits it" json "$1" 'all(map(good, figures)) and all(map(sound, goals))'
-	check "$1: all that is to be measured" json "$1" "$2"
+	whole "$1: all that is to be measured" json "$1" "$2"
 }
 
 part self "has('stream', 'ivpipe|dual|pipe|pipe-large|unix', 4096, 65536) and has('round_trip', 'ivpipe|line', 64) and
@@ -56,11 +67,11 @@ for other in "$top"/tests/bench/*; do
 	fi
 done
 check 'a page' gives 0 "$top/scripts/performance" --quick --keep "$work" --out "$work/docs"
-check 'has goals' grep -qE '^\| stream against ZeroMQ.* (reached|\*\*missed\*\*|not measured) \|$' "$work/docs/PERFORMANCE.md"
-check 'and every figure' grep -qE '^\| first byte, us \| 64 \| socat \| .* \| 1 \|$' "$work/docs/PERFORMANCE.md"
+whole 'has goals' grep -qE '^\| stream against ZeroMQ.* (reached|\*\*missed\*\*|not measured) \|$' "$work/docs/PERFORMANCE.md"
+whole 'and every figure' grep -qE '^\| first byte, us \| 64 \| socat \| .* \| 1 \|$' "$work/docs/PERFORMANCE.md"
 for name in regions rings writes messages lanes; do
-	check "and a picture of $name" grep -q '<svg' "$work/docs/performance-$name.svg"
-	check 'which it shows' grep -qF "](performance-$name.svg)" "$work/docs/PERFORMANCE.md"
+	whole "and a picture of $name" grep -q '<svg' "$work/docs/performance-$name.svg"
+	whole 'which it shows' grep -qF "](performance-$name.svg)" "$work/docs/PERFORMANCE.md"
 done
 python3 - "$work/peers.json" <<'PYTHON'
 import json, sys
