@@ -53,6 +53,7 @@ struct ivp_cli {
 	int64_t wait_ms, timeout_ms, peer_timeout_ms; /* as in struct ivp_lane_options */
 	uint64_t size, lanes, sides;
 	uint64_t rate;    /* bytes a second; 0: no limit */
+	uint64_t latest;  /* send: bytes of a frame, of which the newest is wanted; recv: only that; 0: all is */
 	int64_t deadline; /* until which a region or a peer is waited for */
 };
 

@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "error.h"
+#include "latest.h"
 #include "monitor.h"
 #include "pump.h"
 #include "wait.h"
@@ -48,7 +49,7 @@ static int pump_into(const struct ivp_cli *cli, struct ivp_lane *lane, struct iv
 	int ret;
 
 	ivp_progress_stream(ivp_lane_size(lane));
-	ret = ivp_pump_recv(&pump, err);
+	ret = cli->latest ? ivp_latest_recv(&pump, err) : ivp_pump_recv(&pump, err);
 	ivp_progress_end();
 	if (pump.closed && output->standard) {
 		ivp_lane_close(lane);

@@ -8,6 +8,7 @@
 
 #include "cli.h"
 #include "error.h"
+#include "latest.h"
 #include "monitor.h"
 #include "pump.h"
 
@@ -80,7 +81,7 @@ static int connect_lane(struct ivp_cli *cli, const struct input *input, struct i
 
 	ivp_cli_lane_options(cli, &options);
 	options.file = input->shown;
-	options.size = input->size;
+	options.size = cli->latest ? -1 : input->size;
 	return ivp_connect(lane, region, &options, err);
 }
 
@@ -108,8 +109,8 @@ static int send_stream(struct ivp_cli *cli, const struct input *input, struct iv
 	};
 	int ret;
 
-	ivp_progress_stream(input->size);
-	ret = ivp_pump_send(&pump, err);
+	ivp_progress_stream(cli->latest ? -1 : input->size);
+	ret = cli->latest ? ivp_latest_send(&pump, cli->latest, err) : ivp_pump_send(&pump, err);
 	ivp_progress_end();
 	return ret;
 }

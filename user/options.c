@@ -8,6 +8,7 @@
 
 #include "cli.h"
 #include "endpoint.h"
+#include "latest.h"
 
 /* Options without a letter. */
 #define LONG_ONLY 256
@@ -30,6 +31,7 @@ enum {
 	OPT_KEEP,
 	OPT_KERNEL,
 	OPT_LANES,
+	OPT_LATEST,
 	OPT_LISTEN,
 	OPT_NAME,
 	OPT_NO_CHECKSUM,
@@ -102,6 +104,9 @@ static const struct row {
 	{OPT_NO_CHECKSUM, "no-checksum", NULL, LANES,
 	 "no digest of the contents: faster, and trusts the peer and the memory"},
 	{OPT_SPARSE, "sparse", NULL, IVP_VERB_RECV, "leave holes in FILE where there are only zeros"},
+	{OPT_LATEST, "latest", "SIZE", IVP_VERB_SEND,
+	 "frames of that size: what the receiver has no time for is left out"},
+	{OPT_LATEST, "latest", NULL, IVP_VERB_RECV, "the newest frame each time, and none that is older"},
 	{OPT_RATE_LIMIT, "rate-limit", "RATE", STREAMS, "at most so many bytes a second, such as 10M"},
 	{OPT_WAIT, "wait", "D", STREAMS | IVP_VERB_INFO | IVP_VERB_BENCH,
 	 "for a region and a peer, such as 500ms, 3s, 2m, forever (30s; who listens: forever; info: 0)"},
@@ -287,6 +292,15 @@ static int parse_watch(struct ivp_cli *cli, const char *text)
 	return 0;
 }
 
+static int parse_latest(struct ivp_cli *cli, const char *text)
+{
+	if (cli->verb == IVP_VERB_RECV)
+		cli->latest = 1;
+	else if (ivp_options_size(text, &cli->latest) || !cli->latest || cli->latest > IVP_LATEST_MOST)
+		return refuse(cli, "latest", text, "the size of a frame, 256M at the most");
+	return 0;
+}
+
 static int add_remote(struct ivp_cli *cli, const char *text)
 {
 	if (cli->remotes == IVP_REMOTES)
@@ -328,6 +342,8 @@ static int apply_value(struct ivp_cli *cli, int code, const char *text)
 		if (ivp_options_size(text, &cli->rate) || !cli->rate)
 			return refuse(cli, "rate-limit", text, "bytes a second, such as 500K or 10M");
 		return 0;
+	case OPT_LATEST:
+		return parse_latest(cli, text);
 	default:
 		if (ivp_options_size(text, &cli->size) || !cli->size)
 			return refuse(cli, "size", text, "a size such as 64M (MiB) or 64MB (10^6 bytes)");
@@ -507,6 +523,11 @@ int ivp_options_parse(struct ivp_cli *cli, int argc, char **argv)
 	if (cli->verb != IVP_VERB_FORWARD &&
 	    argc - optind > !(cli->verb & (IVP_VERB_LIST | IVP_VERB_RECV | IVP_VERB_PIPE | IVP_VERB_BENCH))) {
 		ivp_log_error("%s: %s: one argument too many: see ivpipe help %s", cli->verb_name, argv[argc - 1],
+			      cli->verb_name);
+		return IVP_FAIL_USAGE;
+	}
+	if (cli->latest && (cli->rate || cli->sparse)) {
+		ivp_log_error("%s: --latest: what has no time is left out: give neither --rate-limit nor --sparse",
 			      cli->verb_name);
 		return IVP_FAIL_USAGE;
 	}

@@ -172,7 +172,7 @@ static ssize_t send_piece(struct pump *pump, void *buffer, bool blocks, struct i
 	return ret ? ret : got;
 }
 
-static int send_end(struct pump *pump, struct ivp_error *err)
+int ivp_pump_end(struct pump *pump, struct ivp_error *err)
 {
 	int ret;
 
@@ -185,7 +185,7 @@ static int send_end(struct pump *pump, struct ivp_error *err)
 }
 
 /* What to tell the peer about a failure of ours; nothing where it is the peer's own. */
-static void give_up(struct pump *pump, int ret, const struct ivp_error *err, enum ivp_verdict why)
+void ivp_pump_give_up(struct pump *pump, int ret, const struct ivp_error *err, enum ivp_verdict why)
 {
 	if (ret == -ECANCELED)
 		return; /* the other direction has told the peer */
@@ -215,10 +215,10 @@ int ivp_pump_send(struct pump *pump, struct ivp_error *err)
 		ret = got > 0 ? moved(pump, (size_t)got, true, err) : (int)got;
 	} while (got > 0 && !ret);
 	if (!ret)
-		ret = send_end(pump, err);
+		ret = ivp_pump_end(pump, err);
 	pump->closed = ret == -EPIPE && ivp_lane_peer_verdict(pump->lane) == IVP_VERDICT_CLOSED;
 	if (ret)
-		give_up(pump, ret, err, IVP_VERDICT_READ);
+		ivp_pump_give_up(pump, ret, err, IVP_VERDICT_READ);
 	free(buffer);
 	return ret;
 }
@@ -295,12 +295,12 @@ static ssize_t recv_piece(struct pump *pump, void *buffer, struct ivp_error *err
 }
 
 /* A sender that has nobody to send to goes on receiving, perhaps; any other failure ends the lane. */
-static void refuse_more(struct pump *pump, int ret, const struct ivp_error *err)
+void ivp_pump_refuse(struct pump *pump, int ret, const struct ivp_error *err)
 {
 	if (pump->closed)
 		ivp_lane_verdict(pump->lane, IVP_VERDICT_CLOSED);
 	else
-		give_up(pump, ret, err, IVP_VERDICT_WRITE);
+		ivp_pump_give_up(pump, ret, err, IVP_VERDICT_WRITE);
 }
 
 int ivp_pump_recv(struct pump *pump, struct ivp_error *err)
@@ -319,7 +319,7 @@ int ivp_pump_recv(struct pump *pump, struct ivp_error *err)
 	if (!ret && pump->sparse && ivp_holes_end(&pump->holes))
 		ret = failed(pump, err);
 	if (ret)
-		refuse_more(pump, ret, err);
+		ivp_pump_refuse(pump, ret, err);
 	free(buffer);
 	return ret;
 }

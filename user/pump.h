@@ -33,4 +33,10 @@ int ivp_pump_send(struct pump *pump, struct ivp_error *err);
  * rename first; any other was told, and so was that nobody wants the rest. */
 int ivp_pump_recv(struct pump *pump, struct ivp_error *err);
 
+/* The parts of these that another way to move bytes shares: the end of what is sent, until it is confirmed; telling the peer of a
+ * failure, sending and receiving. */
+int ivp_pump_end(struct pump *pump, struct ivp_error *err);
+void ivp_pump_give_up(struct pump *pump, int ret, const struct ivp_error *err, enum ivp_verdict why);
+void ivp_pump_refuse(struct pump *pump, int ret, const struct ivp_error *err);
+
 #endif

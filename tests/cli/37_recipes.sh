@@ -151,6 +151,7 @@ if [ -e "${IVPIPE%/*}/libivpipe.so.0" ] && python3 -c 'import numpy' 2>"$work/nu
 else
 	skip 'Arrays without a copy: numpy' 'no library for this Python, or no numpy'
 fi
+does 'The newest picture: ffmpeg' 1 'ffprobe -v error host/cam.gif && [ -s host/cam.gif ]' ffmpeg ffprobe
 # Those above, and the one that says why it is not.
-check 'no block is left out' [ "$(awk '/^    / && !inside { n++ } { inside = /^    / } END { print n }' "$recipes")" = 9 ]
+check 'no block is left out' [ "$(awk '/^    / && !inside { n++ } { inside = /^    / } END { print n }' "$recipes")" = 10 ]
 done_testing
