@@ -88,6 +88,8 @@ void ivp_cli_broken_pipe(void) __attribute__((noreturn));
 /* options.c: parses; says what is wrong and returns an exit code, or 0. */
 int ivp_options_parse(struct ivp_cli *cli, int argc, char **argv);
 void ivp_options_help(enum ivp_verb verb);
+
+/* options_quantity.c: 0 or a negative errno. */
 int ivp_options_size(const char *text, uint64_t *bytes);
 int ivp_options_duration(const char *text, int64_t *ms);
 /* "64 MiB", "1.5 GiB": short, for people. */

@@ -8,7 +8,7 @@
 #include "columns.h"
 #include "machine.h"
 
-/* options.c wants to be told. */
+/* The helper's own: a signal ends what it does. */
 volatile sig_atomic_t ivp_cli_signal;
 
 static struct ivp_survey survey;

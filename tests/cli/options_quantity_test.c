@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Sizes and times, as people write them. */
-#include "../../user/options.c"
+#include "../../user/options_quantity.c"
 #include "check.h"
 
 static bool size_is(const char *text, uint64_t expected)
