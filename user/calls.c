@@ -52,7 +52,7 @@ static const char *const meet[] = {"connect", "bind",   "listen", "accept4", "ge
 				   "open",    "openat", "stat",   "lstat",   "unlink",     "unlinkat"};
 
 /* The last one is malloc's, which has more heaps for more threads, as many as there are processors. */
-static const char *const forward[] = {"open", "openat", "setsockopt", "sched_getaffinity"};
+static const char *const forward[] = {"open", "openat", "getsockopt", "setsockopt", "sched_getaffinity"};
 
 static const unsigned long ioctls[] = {IVSHMEM_IOC_INFO, IVSHMEM_IOC_WAIT, IVSHMEM_IOC_WAKE, IVSHMEM_IOC_RING,
 				       TCGETS,           TCSETS,           TIOCGWINSZ,       FIONREAD};

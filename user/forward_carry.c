@@ -2,7 +2,10 @@
 /* forward_carry: one connection: the socket's bytes into the lane, the lane's into the socket, a thread for each way. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,8 +18,22 @@ struct half {
 	struct pump pump;
 	struct ivp_error err;
 	int ret;
-	_Atomic(int) *failed; /* of both halves */
+	_Atomic(int) *failed;      /* of both halves */
+	_Atomic(bool) shut;        /* this one came to its end, and said so to the socket */
+	const struct half *writes; /* the other one, of that which reads the socket */
 };
+
+/* A reset is told once, and if the half that writes is told, this one sees an end. A connection that is over, though we have not ended
+ * our part of it, was reset. */
+static bool was_reset(struct pump *pump)
+{
+	const struct half *half = (const struct half *)((char *)pump - offsetof(struct half, pump));
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	return !atomic_load(&half->writes->shut) && !getsockopt(pump->fd, IPPROTO_TCP, TCP_INFO, &info, &len) &&
+	       info.tcpi_state == TCP_CLOSE;
+}
 
 static void note_end(struct half *half)
 {
@@ -32,6 +49,7 @@ static void *bring(void *arg)
 	half->ret = ivp_pump_recv(&half->pump, &half->err);
 	if (!half->ret) {
 		/* Whoever reads the socket sees the end, though it may go on writing. */
+		atomic_store(&half->shut, true);
 		shutdown(half->pump.fd, SHUT_WR);
 		ivp_lane_verdict(half->pump.lane, IVP_VERDICT_OK);
 	}
@@ -77,10 +95,11 @@ int ivp_forward_carry(const struct ivp_cli *cli, struct ivp_lane *lane, int fd, 
 				   .cancel = &ivp_cli_signal,
 				   .other = &failed},
 			  .failed = &failed};
-	struct half out = in;
+	struct half out = {.pump = in.pump, .failed = &failed, .writes = &in};
 	pthread_t thread;
 	int ret;
 
+	out.pump.broken = was_reset;
 	close_resets(fd, true);
 	ret = -pthread_create(&thread, NULL, bring, &in);
 	if (ret) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -69,6 +70,11 @@ int ivp_forward_open(struct ivp_forward *forward)
 
 /* ---- targets ---- */
 
+/* At a time: as many as an honest other process could have. */
+#define ERRANDS_MOST 512
+
+static _Atomic(unsigned int) errands;
+
 struct errand {
 	int socket;
 	struct ivp_forward_message answer;
@@ -103,6 +109,7 @@ static void *run_errand(void *arg)
 	if (fd >= 0)
 		close(fd);
 	free(errand);
+	atomic_fetch_sub(&errands, 1);
 	return NULL;
 }
 
@@ -126,12 +133,14 @@ static int send_errand(struct ivp_forward *forward, const struct ivp_forward_mes
 
 	if (!address)
 		return -EACCES;
-	errand = calloc(1, sizeof(*errand));
+	errand = atomic_load(&errands) < ERRANDS_MOST ? calloc(1, sizeof(*errand)) : NULL;
 	if (!errand)
 		return -ENOMEM;
 	*errand = (struct errand){.socket = forward->socket, .address = address};
 	errand->answer = (struct ivp_forward_message){.what = IVP_FORWARD_ANSWER, .id = question->id};
+	atomic_fetch_add(&errands, 1);
 	if (pthread_create(&thread, NULL, run_errand, errand)) {
+		atomic_fetch_sub(&errands, 1);
 		free(errand);
 		return -EAGAIN;
 	}

@@ -81,6 +81,8 @@ static ssize_t read_some(struct pump *pump, void *to, size_t len, bool blocks, s
 		if (ret)
 			return ret;
 		got = read(pump->fd, to, len);
+		if (!got && len && pump->broken && pump->broken(pump))
+			return ivp_fail(err, IVP_FAIL_GENERAL, -ECONNRESET, "%s: %s", pump->name, strerror(ECONNRESET));
 		if (got >= 0)
 			return got;
 		if (errno == EINTR)

@@ -14,6 +14,7 @@ struct pump {
 	int fd;
 	bool digest;                         /* copy through a private buffer and digest it; else straight to and fro */
 	const char *name;                    /* of the descriptor, for messages */
+	bool (*broken)(struct pump *pump);   /* of a socket: is the end that was read none? or NULL */
 	const volatile sig_atomic_t *cancel; /* non-zero: stop, -EINTR */
 	_Atomic(int) *other;                 /* non-zero: the other direction has failed: stop, -ECANCELED; or NULL */
 	struct ivp_rate rate;

@@ -184,7 +184,7 @@ done
 check 'no target: 80:localhost:80' complains 2 'give HOST:PORT' "$IVPIPE" forward --listen -r "$region" 80:localhost:80
 check 'a port without a target to ask for' complains 2 'give' "$IVPIPE" forward -r "$region" -R 80
 check 'and with one to allow' complains 2 'may listen on' "$IVPIPE" forward -r "$region" --listen -R 80:localhost:80
-check 'a port that is taken' complains 1 'cannot listen: Address already in use' "$IVPIPE" forward -r "$region" "$target:localhost:80"
+check 'a port that is taken' complains 1 'cannot listen: Address.* in use' "$IVPIPE" forward -r "$region" "$target:localhost:80"
 check 'a region that is none' complains 3 "$region.none" "$IVPIPE" forward -q --wait 0 -r "$region.none" "$port:localhost:80"
 check 'without a peer a connection fails' eval 'forward here --wait 200ms "$port:localhost:$target"
 	! calls "$port" && await here "nobody listens for service"'

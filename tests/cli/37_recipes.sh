@@ -146,10 +146,12 @@ fi
 
 # The system's has it where another one is in front.
 python3 -c 'import numpy' 2>"$work/numpy" || { ln -s /usr/bin/python3 "$work/bin" && hash -r; }
-if [ -e "${IVPIPE%/*}/libivpipe.so.0" ] && python3 -c 'import numpy' 2>"$work/numpy"; then
+if ! python3 -c 'import ivpipe' 2>"$work/numpy"; then
+	echo '# arrays: no library for this Python beside this helper'
+elif python3 -c 'import numpy' 2>"$work/numpy"; then
 	does 'Arrays without a copy: numpy' 1 '[ "$(cat host/sum)" = $((19200 * 19199 / 2)) ]'
 else
-	skip 'Arrays without a copy: numpy' 'no library for this Python, or no numpy'
+	skip 'Arrays without a copy: numpy' 'no numpy: scripts/deps check'
 fi
 does 'The newest picture: ffmpeg' 1 'ffprobe -v error host/cam.gif && [ -s host/cam.gif ]' ffmpeg ffprobe
 # Those above, and the one that says why it is not.
