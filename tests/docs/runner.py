@@ -32,8 +32,10 @@ class Shell:
     def __init__(self, script, place=TREE, region=None, stdin=subprocess.DEVNULL, **more):
         self.said = tempfile.NamedTemporaryFile()
         environment = dict(os.environ, **({'IVPIPE_REGION': region} if region else {}), **more)
-        self.process = subprocess.Popen(['bash', '-e', '-o', 'pipefail', '-c', script], cwd=place, env=environment, stdin=stdin,
-                                        stdout=self.said, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        # Whoever started us may ignore signals that are sent to it.
+        self.process = subprocess.Popen(['env', '--default-signal', 'bash', '-e', '-o', 'pipefail', '-c', script], cwd=place,
+                                        env=environment, stdin=stdin, stdout=self.said, stderr=subprocess.STDOUT, text=True,
+                                        start_new_session=True)
 
     def end(self, text=None):
         """What it said, if it failed."""
