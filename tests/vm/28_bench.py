@@ -46,15 +46,14 @@ def check_made(t):
     check_report(t, whole.output, 'by a guest of its own', 'write-combine')
     for number, code in (signal.SIGTERM, 143), (signal.SIGKILL, 137):
         cut = made(t, '-v')
-        while not (children := children_of(cut.process.pid)):
+        while not (machines := machines_of(cut.process.pid)):
             if cut.process.poll() is not None:
                 break
-        with open(f'/proc/{children[0]}/cmdline', encoding='utf-8') as f:
-            memory = [word.split('mem-path=')[1].split(',')[0] for word in f.read().split('\0') if 'mem-path=' in word]
-        where = os.path.dirname(memory[0])
+        child, memory = machines[0]
+        where = os.path.dirname(memory)
         # Who is killed cannot clean up.
         t.at_end(lambda where=where: shutil.rmtree(where, ignore_errors=True))
-        qemu = os.pidfd_open(children[0])
+        qemu = os.pidfd_open(child)
         cut.kill(number)
         t.equal(cut.wait(), code, f'ended by signal {int(number)}')
         t.check(select.select([qemu], [], [], 30)[0], 'and QEMU, too')
@@ -63,11 +62,16 @@ def check_made(t):
             t.check(not os.path.exists(where), 'nothing is left', where)
 
 
-def children_of(pid):
-    """Those that are QEMU by now."""
+def machines_of(pid):
+    """Children that are QEMU by now, and the file of their memory. Who has just become it has no words for a moment."""
     with open(f'/proc/{pid}/task/{pid}/children', encoding='utf-8') as f:
         children = [int(word) for word in f.read().split()]
-    return [child for child in children if os.path.basename(os.readlink(f'/proc/{child}/exe')).startswith('qemu')]
+    machines = []
+    for child in children:
+        with open(f'/proc/{child}/cmdline', encoding='utf-8') as f:
+            words = f.read().split('\0')
+        machines += [(child, word.split('mem-path=')[1].split(',')[0]) for word in words if 'mem-path=' in word]
+    return machines
 
 
 def check_figures(t):
