@@ -12,8 +12,9 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.join(ROOT, 'tests', 'vm'))
+sys.path[:0] = [os.path.join(ROOT, 'tests', place) for place in ('vm', 'bench')]
 import bench_idle  # noqa: E402
+from guest_samples import cpu_ns  # noqa: E402
 from vm import BUILD, VM, accelerator, plain_device  # noqa: E402
 
 PROGRAM = '/usr/lib/ivpipe/device/guest_wait'
@@ -102,15 +103,6 @@ def tenths(values):
 def set_poll(vm, low, high):
     where = '/sys/module/ivshmem/parameters'
     vm.sh(f'echo {low} > {where}/poll_min_us; echo {high} > {where}/poll_max_us')
-
-
-def cpu_ns(pid):
-    """Processor time of QEMU, all threads."""
-    total = 0
-    for task in os.listdir(f'/proc/{pid}/task'):
-        with open(f'/proc/{pid}/task/{task}/schedstat') as f:
-            total += int(f.read().split()[0])
-    return total
 
 
 def busy(vm, seconds):

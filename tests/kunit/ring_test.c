@@ -49,18 +49,23 @@ static u8 pattern(u64 number)
 	return (u8)(number * 7 + (number >> 8));
 }
 
+/* Reserve up to *len bytes, and put the pattern there. */
+static int reserve_pattern(struct ivp_ring *tx, u64 number, u64 *len)
+{
+	u8 __shm *span;
+	int ret = ivp_ring_reserve(tx, &span, len);
+	u64 i;
+
+	for (i = 0; !ret && i < *len; i++)
+		ivp_plain(span)[i] = pattern(number + i);
+	return ret;
+}
+
 /* Send up to len bytes of the pattern as one record; how many, or an error. */
 static s64 send(struct ivp_ring *tx, u64 number, u64 len)
 {
-	u8 __shm *span;
-	int ret = ivp_ring_reserve(tx, &span, &len);
-	u64 i;
+	int ret = reserve_pattern(tx, number, &len) ?: ivp_ring_commit(tx, IVP_RECORD_DATA, len);
 
-	if (ret)
-		return ret;
-	for (i = 0; i < len; i++)
-		ivp_plain(span)[i] = pattern(number + i);
-	ret = ivp_ring_commit(tx, IVP_RECORD_DATA, len);
 	return ret ?: (s64)len;
 }
 
@@ -439,15 +444,8 @@ static void what_is_held_comes_later(struct kunit *test)
 /* As send(), of bytes that have no borders. */
 static s64 grow(struct ivp_ring *tx, u64 number, u64 len)
 {
-	u8 __shm *span;
-	int ret = ivp_ring_reserve(tx, &span, &len);
-	u64 i;
+	int ret = reserve_pattern(tx, number, &len) ?: ivp_ring_grow(tx, len);
 
-	if (ret)
-		return ret;
-	for (i = 0; i < len; i++)
-		ivp_plain(span)[i] = pattern(number + i);
-	ret = ivp_ring_grow(tx, len);
 	return ret ?: (s64)len;
 }
 
