@@ -27,6 +27,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -286,6 +287,17 @@ int ivp_lane_send_message(struct ivp_lane *lane, const void *bytes, size_t len, 
 			  struct ivp_error *err);
 ptrdiff_t ivp_lane_recv_message(struct ivp_lane *lane, void *bytes, size_t len, int64_t timeout_ms,
 				struct ivp_error *err);
+/*
+ * Many at a time, which for small ones costs a few nanoseconds each: the peer is told once, and nobody is asked anything in between.
+ * Send: messages[i] is one, count at least 1 (-EINVAL); how many were sent, in their order, which is fewer than count only when the
+ * time was over, or the next one is empty; the errors of ivp_lane_send_message(), after which some may have been sent. Receive: waits for
+ * the first, and takes what else is there: message i into rooms[i], its length into lens[i]; how many; 0 at the end. What does
+ * not find room is left to the next call, or for the first one is -EMSGSIZE as above.
+ */
+ptrdiff_t ivp_lane_send_messages(struct ivp_lane *lane, const struct iovec *messages, size_t count, int64_t timeout_ms,
+				 struct ivp_error *err);
+ptrdiff_t ivp_lane_recv_messages(struct ivp_lane *lane, const struct iovec *rooms, size_t *lens, size_t count,
+				 int64_t timeout_ms, struct ivp_error *err);
 /* As ivp_lane_peek(), and ivp_lane_commit(). */
 int ivp_lane_message_peek(struct ivp_lane *lane, const void **span, size_t *len, bool *more, struct ivp_error *err);
 int ivp_lane_message_commit(struct ivp_lane *lane, size_t len, bool more, struct ivp_error *err);

@@ -125,6 +125,18 @@ ptrdiff_t ivp_stream_write(struct ivp_lane *lane, const void *bytes, size_t len,
 /* ivp_lane_read(), which tells whether more of the same message follows. bytes NULL: lose what there is. */
 ptrdiff_t ivp_stream_read(struct ivp_lane *lane, void *bytes, size_t len, bool *more, struct ivp_error *err);
 
+/* As ivp_ring_put_many() and ivp_ring_take_many(), counted and digested. 0 also where the region is one whose copies are chosen by the
+ * clock: then one at a time. */
+int ivp_stream_put_many(struct ivp_lane *lane, const struct iovec *messages, u32 count, struct ivp_error *err);
+int ivp_stream_take_many(struct ivp_lane *lane, const struct iovec *rooms, size_t *lens, u32 count,
+			 struct ivp_error *err);
+
+/* ivp_lane_wait(), for who may have to wait again. */
+int ivp_stream_wait(struct ivp_lane *lane, unsigned int what, struct ivp_patience *patience, struct ivp_error *err);
+
+/* A ring that makes no sense: perhaps only because its sender gave up and wiped it, and then that is the reason. */
+int ivp_lane_broken(struct ivp_lane *lane, struct ivp_error *err);
+
 /* Is there, without waiting, what one would wait for, or a reason why there never will be? For who uses that direction. */
 bool ivp_stream_ready(struct ivp_lane *lane, unsigned int what);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* stream: records in and out of a lane, the digest over them, their end, and what became of it. */
+/* stream: records in and out of a lane, the digest over them, and their end. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
@@ -31,149 +31,6 @@ void ivp_stream_free(struct ivp_lane *lane)
 	lane->digest = NULL;
 }
 
-static bool has_room(struct ivp_lane *lane)
-{
-	u64 len = lane->tx.piece - IVP_RECORD_HEADER - lane->tx.grown;
-	u8 __shm *span;
-
-	return ivp_ring_reserve(&lane->tx, &span, &len) != -EAGAIN;
-}
-
-static bool has_data(struct ivp_lane *lane)
-{
-	const u8 __shm *span;
-	u64 len;
-	u32 type;
-
-	return ivp_ring_peek(&lane->rx, &type, &span, &len) != -EAGAIN;
-}
-
-/* What our sending is told: a verdict other than "all is well, after the end" is its end, with the peer's reason. */
-static int their_verdict(struct ivp_lane *lane, struct ivp_error *err)
-{
-	u32 verdict = ivp_lane_their_verdict(lane);
-	enum ivp_failure kind = IVP_FAIL_PEER_GONE;
-	int number = -EPIPE;
-
-	if (!verdict || (verdict == IVP_VERDICT_OK && lane->ended))
-		return 0;
-	if (verdict == IVP_VERDICT_OK || verdict == IVP_VERDICT_DAMAGED || verdict == IVP_VERDICT_BROKEN) {
-		kind = IVP_FAIL_DAMAGED;
-		number = -EBADMSG;
-	} else if (verdict == IVP_VERDICT_NO_SPACE || verdict == IVP_VERDICT_WRITE) {
-		kind = IVP_FAIL_GENERAL;
-		number = verdict == IVP_VERDICT_NO_SPACE ? -ENOSPC : -EIO;
-	}
-	return ivp_fail(err, kind, number, "lane %u: the other side stopped: %s", lane->index,
-			verdict == IVP_VERDICT_OK ? "it confirmed more than was sent" : ivp_reason_text(verdict));
-}
-
-/* The other direction of this end has failed, and told the peer why. */
-static int given_up(struct ivp_lane *lane, struct ivp_error *err)
-{
-	return ivp_fail(err, IVP_FAIL_GENERAL, -ECANCELED, "lane %u: was given up", lane->index);
-}
-
-/* What the states and verdicts say, when there is nothing to take from the ring. */
-static int why_stop(struct ivp_lane *lane, unsigned int what, struct ivp_error *err)
-{
-	int ret = ivp_lane_look(lane, err);
-
-	if (ret)
-		return ret;
-	if (lane->given_up)
-		return given_up(lane, err);
-	if (what & (IVP_WAIT_ROOM | IVP_WAIT_RESULT) || lane->their_state == IVP_STATE_ABORTED)
-		ret = their_verdict(lane, err);
-	if (ret || !ivp_state_over(lane->their_state))
-		return ret;
-	if (what & IVP_WAIT_RESULT && ivp_lane_their_verdict(lane) == IVP_VERDICT_OK)
-		return 0;
-	return ivp_fail(err, IVP_FAIL_PEER_GONE, -EPIPE, "lane %u: the other side closed the lane before the end",
-			lane->index);
-}
-
-/* A ring that makes no sense: perhaps only because its sender gave up and wiped it, and then that is the reason. */
-static int broken(struct ivp_lane *lane, struct ivp_error *err)
-{
-	int ret = why_stop(lane, 0, err);
-
-	if (!ret)
-		ret = ivp_region_check(lane->region, err);
-	return ret ? ret
-		   : ivp_fail(err, IVP_FAIL_DAMAGED, -EPROTO, "lane %u: the peer's ring is damaged: protocol violated",
-			      lane->index);
-}
-
-/* One look. 1: there is what was waited for; 0: not yet; or why there never will be. */
-static int look_once(struct ivp_lane *lane, unsigned int what, struct ivp_error *err)
-{
-	int ret;
-
-	/* Read what is there to the end, also when its sender is gone. */
-	if (what & IVP_WAIT_DATA && has_data(lane))
-		return 1;
-	ret = why_stop(lane, what, err);
-	if (ret)
-		/* The peer's last record may have come just before its last word. */
-		return what & IVP_WAIT_DATA && has_data(lane) ? 1 : ret;
-	if (what & IVP_WAIT_RESULT && ivp_lane_their_verdict(lane))
-		return 1;
-	return what & IVP_WAIT_ROOM && has_room(lane);
-}
-
-bool ivp_stream_ready(struct ivp_lane *lane, unsigned int what)
-{
-	return look_once(lane, what, NULL) != 0;
-}
-
-/* It may have died, or closed, right after its last word, and that says more than its death does. */
-static int last_word(struct ivp_lane *lane, unsigned int what, int dead, struct ivp_error *err)
-{
-	int ret = look_once(lane, what, err);
-
-	if (ret > 0)
-		return 0;
-	return ret ? ret : dead;
-}
-
-int ivp_lane_wait(struct ivp_lane *lane, unsigned int what, int64_t timeout_ms, struct ivp_error *err)
-{
-	struct ivp_doze doze = ivp_lane_doze(lane);
-	int64_t deadline;
-	int ret;
-
-	/* While it spins nobody asks the clock: that took a third of a receiver's time. */
-	while (!(ret = look_once(lane, what, err)) && timeout_ms && ivp_doze_spin(&doze))
-		;
-	if (ret)
-		return ret < 0 ? ret : 0;
-	deadline = ivp_deadline(timeout_ms);
-	while (!(ret = look_once(lane, what, err))) {
-		if (ivp_region_cancelled(lane->region))
-			return ivp_fail(err, IVP_FAIL_GENERAL, -EINTR, "interrupted");
-		if (ivp_now() >= deadline)
-			return ivp_fail(err, IVP_FAIL_NO_PEER, -ETIMEDOUT, "lane %u: the other side did not go on",
-					lane->index);
-		ret = ivp_lane_alive(lane, err);
-		if (ret)
-			return last_word(lane, what, ret, err);
-		ivp_lane_sleep(lane, &doze, deadline, ivp_stream_ready, what);
-	}
-	return ret < 0 ? ret : 0;
-}
-
-int ivp_lane_check(struct ivp_lane *lane, unsigned int what, struct ivp_error *err)
-{
-	int ret = why_stop(lane, what, err), dead;
-
-	if (ret)
-		return ret;
-	dead = ivp_lane_alive(lane, err);
-	ret = dead ? why_stop(lane, what, err) : 0;
-	return ret ? ret : dead;
-}
-
 size_t ivp_lane_piece(const struct ivp_lane *lane)
 {
 	return lane->tx.piece - IVP_RECORD_HEADER;
@@ -186,7 +43,7 @@ static int reserve(struct ivp_lane *lane, void **span, size_t *len, struct ivp_e
 	int ret = ivp_ring_reserve(&lane->tx, &at, &granted);
 
 	if (ret == -EPROTO)
-		return broken(lane, err);
+		return ivp_lane_broken(lane, err);
 	if (!ret) {
 		*span = ivp_plain(at);
 		*len = granted;
@@ -220,7 +77,7 @@ void ivp_lane_flush(struct ivp_lane *lane)
 static int sent(struct ivp_lane *lane, size_t len, int ret, struct ivp_error *err)
 {
 	if (ret)
-		return broken(lane, err);
+		return ivp_lane_broken(lane, err);
 	lane->sent += len;
 	if (ivp_ring_all_told(&lane->tx))
 		ivp_lane_kick(lane);
@@ -255,7 +112,7 @@ int ivp_lane_message_peek(struct ivp_lane *lane, const void **span, size_t *len,
 	int ret = ivp_ring_peek(&lane->rx, &type, &at, &there);
 
 	if (ret == -EPROTO)
-		return broken(lane, err);
+		return ivp_lane_broken(lane, err);
 	if (!ret) {
 		*span = ivp_plain(at);
 		*len = type == IVP_RECORD_END ? 0 : there;
@@ -319,6 +176,29 @@ ptrdiff_t ivp_lane_write(struct ivp_lane *lane, const void *bytes, size_t len, s
 	return ivp_stream_write(lane, bytes, len, false, err);
 }
 
+int ivp_stream_put_many(struct ivp_lane *lane, const struct iovec *messages, u32 count, struct ivp_error *err)
+{
+	struct ivp_digest_state *digest = lane->digest;
+	u64 told = lane->tx.told, sum = 0;
+	int done = lane->region->combined ? 0 : ivp_ring_put_many(&lane->tx, messages, count, &sum);
+
+	if (done == -EPROTO)
+		return ivp_lane_broken(lane, err);
+	if (lane->region->lost)
+		return ivp_region_check(lane->region, err);
+	lane->sent += sum;
+	if (!digest->off) {
+		for (int i = 0; i < done; i++)
+			ivp_digest_add(&digest->tx, messages[i].iov_base, messages[i].iov_len);
+		digest->tx_bytes += sum;
+	}
+	if (lane->tx.told != told)
+		ivp_lane_kick(lane);
+	if (done == -EAGAIN)
+		ivp_lane_flush(lane);
+	return done;
+}
+
 static int damaged(struct ivp_lane *lane, struct ivp_error *err, const char *what)
 {
 	return ivp_fail(err, IVP_FAIL_DAMAGED, -EBADMSG, "lane %u: the data arrived damaged: %s", lane->index, what);
@@ -339,7 +219,7 @@ static int check_end(struct ivp_lane *lane, struct ivp_digest_state *digest, str
 	struct ivp_end end;
 
 	if (ivp_ring_copy(&lane->rx, &end, sizeof(end)))
-		return broken(lane, err);
+		return ivp_lane_broken(lane, err);
 	if (lane->region->lost)
 		return ivp_region_check(lane->region, err);
 	if (end.bytes != lane->received)
@@ -379,6 +259,29 @@ ptrdiff_t ivp_stream_read(struct ivp_lane *lane, void *bytes, size_t len, bool *
 	return ret ? ret : (ptrdiff_t)there;
 }
 
+int ivp_stream_take_many(struct ivp_lane *lane, const struct iovec *rooms, size_t *lens, u32 count,
+			 struct ivp_error *err)
+{
+	struct ivp_digest_state *digest = lane->digest;
+	u64 told = lane->rx.told, sum = 0;
+	int done = lane->region->combined ? 0 : ivp_ring_take_many(&lane->rx, rooms, lens, count, &sum);
+
+	if (done == -EPROTO)
+		return ivp_lane_broken(lane, err);
+	/* Zero pages may have come in the place of what was read: that is no data. */
+	if (lane->region->lost)
+		return ivp_region_check(lane->region, err);
+	lane->received += sum;
+	if (!digest->off) {
+		for (int i = 0; i < done; i++)
+			ivp_digest_add(&digest->rx, rooms[i].iov_base, lens[i]);
+		digest->rx_bytes += sum;
+	}
+	if (lane->rx.told != told)
+		ivp_lane_kick(lane);
+	return done;
+}
+
 ptrdiff_t ivp_lane_read(struct ivp_lane *lane, void *bytes, size_t len, struct ivp_error *err)
 {
 	const void *span;
@@ -409,15 +312,8 @@ int ivp_lane_end(struct ivp_lane *lane, struct ivp_error *err)
 	}
 	ret = ivp_ring_put(&lane->tx, IVP_RECORD_END, &end, sizeof(end));
 	if (ret)
-		return ret == -EPROTO ? broken(lane, err) : ret;
+		return ret == -EPROTO ? ivp_lane_broken(lane, err) : ret;
 	lane->ended = true;
 	ivp_lane_kick(lane);
 	return 0;
-}
-
-int ivp_lane_confirm(struct ivp_lane *lane, int64_t timeout_ms, struct ivp_error *err)
-{
-	int ret = ivp_lane_wait(lane, IVP_WAIT_RESULT, timeout_ms, err);
-
-	return ret ? ret : their_verdict(lane, err);
 }

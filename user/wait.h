@@ -11,6 +11,23 @@ int64_t ivp_now(void);
 /* now + ms, or the end of time for a negative ms. */
 int64_t ivp_deadline(int64_t ms);
 
+/* How long a call may wait in all, in however many waits. Its time begins with the first sleep: no clock is asked before there is something
+ * to wait for, which costs as much as 2 KiB moved. Zero but for ms at the beginning. */
+struct ivp_patience {
+	int64_t ms; /* as the caller gave it: 0 not at all, negative for ever */
+	int64_t end;
+	bool begun;
+};
+
+/* When it is over, of ivp_now(). */
+static inline int64_t ivp_patience_end(struct ivp_patience *patience)
+{
+	if (!patience->begun)
+		patience->end = ivp_deadline(patience->ms);
+	patience->begun = true;
+	return patience->end;
+}
+
 /* How patiently somebody waits: spins a little, then sleeps for longer and longer. Zero at the beginning of each wait. */
 struct ivp_doze {
 	u32 looks;

@@ -14,15 +14,19 @@
 #include <linux/string.h>
 #include <linux/build_bug.h>
 #include <linux/compiler.h>
+#include <linux/uio.h>
 #include <asm/barrier.h>
 #define ivp_assert(condition) static_assert(condition, #condition)
+#define ivp_vec               kvec
 #else
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/uio.h>
 #define ivp_assert(condition) _Static_assert(condition, #condition)
+#define ivp_vec               iovec
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
@@ -42,6 +46,16 @@ typedef uint64_t u64;
 #define __shm
 #define __plain
 #endif
+
+/*
+ * This value, and the compiler may not ask where it is from: it stays that of the branch that made it. A branch taken seldom then
+ * costs nothing, where arithmetic in its place would make all wait for what goes in.
+ */
+static inline u64 ivp_no_guess(u64 value)
+{
+	__asm__ __volatile__("" : "+r"(value));
+	return value;
+}
 
 /* A pointer into shared memory, without its mark: for these accessors, mmap and tests alone. */
 #define ivp_plain(pointer) ((__typeof__(*(pointer)) __plain *)(pointer))
@@ -122,6 +136,30 @@ static inline void ivp_copy_from(void *to, const void __shm *from, size_t len)
 static inline void ivp_copy_to(void __shm *to, const void *from, size_t len)
 {
 	memcpy((void __plain *)to, from, len);
+}
+
+/*
+ * The same for a few lines, without a call, which would take as long as the copy. By sixteen bytes; the last ones overlap, so some are
+ * copied twice.
+ */
+static inline void ivp_copy_short(void *to, const void *from, size_t len)
+{
+	size_t at = 0;
+
+	if (len >= 16) {
+		for (; len - at >= 64; at += 64)
+			memcpy((u8 *)to + at, (const u8 *)from + at, 64);
+		for (; len - at >= 16; at += 16)
+			memcpy((u8 *)to + at, (const u8 *)from + at, 16);
+		if (at < len)
+			memcpy((u8 *)to + len - 16, (const u8 *)from + len - 16, 16);
+	} else if (len >= 8) {
+		memcpy(to, from, 8);
+		memcpy((u8 *)to + len - 8, (const u8 *)from + len - 8, 8);
+	} else {
+		for (; at < len; at++)
+			((u8 *)to)[at] = ((const u8 *)from)[at];
+	}
 }
 
 static inline void ivp_wipe(void __shm *to, size_t len)

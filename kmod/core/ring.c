@@ -52,9 +52,20 @@ static void announce_pos(struct ivp_ring *ring)
 		ivp_fence_combined_stores();
 }
 
+/* Where a position lies: a mask, for a division by a size that the compiler does not know takes longer than a small record. */
+static u64 offset(const struct ivp_ring *ring, u64 pos)
+{
+	return pos & (ring->size - 1);
+}
+
+static u8 __shm *place(const struct ivp_ring *ring, u64 pos)
+{
+	return ring->data + offset(ring, pos);
+}
+
 static u64 contiguous(const struct ivp_ring *ring, u64 pos)
 {
-	return ring->mirrored ? ring->size : ring->size - pos % ring->size;
+	return ring->mirrored ? ring->size : ring->size - offset(ring, pos);
 }
 
 static u64 record_size(u64 payload)
@@ -63,36 +74,50 @@ static u64 record_size(u64 payload)
 }
 
 /* Much enough that announcing it costs little, and little enough that the largest record finds room in what is left. */
+static u64 a_lot(const struct ivp_ring *ring)
+{
+	return ring->size / 8 < IVP_PIECE_MAX ? ring->size / 8 : IVP_PIECE_MAX;
+}
+
 static bool is_a_lot(const struct ivp_ring *ring)
 {
-	u64 untold = ring->pos - ring->told + (ring->grown ? record_size(ring->grown) : 0);
-
-	return untold >= ring->size / 8 || untold >= IVP_PIECE_MAX;
+	return ring->pos - ring->told + (ring->grown ? record_size(ring->grown) : 0) >= a_lot(ring);
 }
 
 /*
  * A finaliser as of splitmix64: neighbours in position or epoch share no check. Not a secret, and no defence but against
  * accidents: a peer that wants to can make any record.
  */
-static u64 header_for(const struct ivp_ring *ring, u32 type, u32 length)
+static u64 seal(u64 plain, u64 keyed, u64 pos)
 {
-	u64 plain = (u64)length | (u64)type << 32;
-	u64 mix = ring->epoch ^ (ring->pos * 0x9e3779b97f4a7c15ULL) ^ plain;
+	u64 mix = keyed ^ (pos * 0x9e3779b97f4a7c15ULL);
 
 	mix = (mix ^ mix >> 30) * 0xbf58476d1ce4e5b9ULL;
 	mix = (mix ^ mix >> 27) * 0x94d049bb133111ebULL;
 	return plain | (mix ^ mix >> 31) << 40;
 }
 
+static u64 plain_header(u32 type, u32 length)
+{
+	return (u64)length | (u64)type << 32;
+}
+
+static u64 header_for(u64 epoch, u64 pos, u32 type, u32 length)
+{
+	u64 plain = plain_header(type, length);
+
+	return seal(plain, epoch ^ plain, pos);
+}
+
 /* The header comes last, when it is known how long the record is. */
 static void finish(struct ivp_ring *ring, enum ivp_record_type type)
 {
-	u8 __shm *header = ring->data + ring->pos % ring->size;
+	u8 __shm *header = place(ring, ring->pos);
 	u64 padding = ivp_round_up(ring->grown, 8) - ring->grown;
 
 	if (padding)
-		ivp_wipe(ring->data + (ring->pos + IVP_RECORD_HEADER + ring->grown) % ring->size, padding);
-	ivp_store64((u64 __plain __shm *)header, header_for(ring, type, ring->grown));
+		ivp_wipe(place(ring, ring->pos + IVP_RECORD_HEADER + ring->grown), padding);
+	ivp_store64((u64 __plain __shm *)header, header_for(ring->epoch, ring->pos, type, ring->grown));
 	ring->pos += record_size(ring->grown);
 	ring->grown = 0;
 }
@@ -103,23 +128,34 @@ void ivp_ring_close(struct ivp_ring *ring)
 		finish(ring, IVP_RECORD_DATA);
 }
 
+static bool has_room(const struct ivp_ring *ring, u64 bytes)
+{
+	return ring->size - (ring->pos - ring->theirs) >= bytes;
+}
+
+/* Only if the room that was last seen does not do: the peer's line is fetched once per lap, not once per record. */
+static int find_room(struct ivp_ring *ring, u64 bytes)
+{
+	int ret = 0;
+
+	if (ring->broken || !has_room(ring, bytes))
+		ret = look(ring, ring->told);
+	return ret || has_room(ring, bytes) ? ret : -EAGAIN;
+}
+
 int ivp_ring_reserve(struct ivp_ring *ring, u8 __shm **span, u64 *len)
 {
 	u64 largest = ring->piece - IVP_RECORD_HEADER, payload = *len < largest ? *len : largest, start;
-	int ret = 0;
+	int ret;
 
 	if (payload > largest - ring->grown)
 		ivp_ring_close(ring);
-	/* Only if the room that was last seen does not do: the peer's line is fetched once per lap, not once per record. */
-	if (ring->broken || ring->size - (ring->pos - ring->theirs) < record_size(ring->grown + payload))
-		ret = look(ring, ring->told);
+	ret = find_room(ring, record_size(ring->grown + payload));
 	if (ret)
 		return ret;
-	if (ring->size - (ring->pos - ring->theirs) < record_size(ring->grown + payload))
-		return -EAGAIN;
 	start = ring->pos + IVP_RECORD_HEADER + ring->grown;
 	*len = payload < contiguous(ring, start) ? payload : contiguous(ring, start);
-	*span = ring->data + start % ring->size;
+	*span = place(ring, start);
 	return 0;
 }
 
@@ -170,14 +206,121 @@ int ivp_ring_put(struct ivp_ring *ring, enum ivp_record_type type, const void *b
 	return ivp_ring_commit(ring, type, len);
 }
 
+/* The most that a short record carries: in a small ring that is the largest there can be. */
+static u64 most_short(const struct ivp_ring *ring)
+{
+	u64 largest = ring->piece - IVP_RECORD_HEADER;
+
+	return largest < IVP_SHORT ? largest : IVP_SHORT;
+}
+
+static bool is_short(u64 len, u64 most)
+{
+	return len - 1 < most;
+}
+
+/* From here on to the limit, or to the end of the ring where it matters. */
+static u64 run_end(const struct ivp_ring *ring, u64 limit)
+{
+	u64 edge = ring->pos + contiguous(ring, ring->pos);
+
+	return limit < edge ? limit : edge;
+}
+
+/* What records of data that have one length have in common. */
+struct kind {
+	u64 length, size, plain;
+};
+
+static struct kind kind_of(u64 length)
+{
+	struct kind kind = {length, record_size(length), plain_header(IVP_RECORD_DATA, (u32)length)};
+
+	kind.size = ivp_no_guess(kind.size);
+	return kind;
+}
+
+/*
+ * The ones that can be put one after the other into the room that was last seen, and are not yet a lot: positions stay in registers,
+ * which is what makes it fast. Where it ends, the general way knows on.
+ */
+static u32 put_run(struct ivp_ring *ring, const struct ivp_vec *records, u32 count, u64 *sum)
+{
+	const u64 epoch = ring->epoch, mask = ring->size - 1, enough = ring->told + a_lot(ring);
+	const u64 most = most_short(ring), end = run_end(ring, ring->theirs + ring->size);
+	u8 __shm *const data = ring->data;
+	const struct ivp_vec *record = records, *after = records + count;
+	struct kind kind = kind_of(8);
+	u64 pos = ring->pos, total = 0;
+
+	for (; record < after && pos < enough; record++) {
+		u64 len = record->iov_len;
+		u8 __shm *at = data + (pos & mask);
+
+		if (len != kind.length) {
+			if (!is_short(len, most))
+				break;
+			kind = kind_of(len);
+		}
+		if (kind.size > end - pos)
+			break;
+		ivp_store64((u64 __plain __shm *)(at + kind.size - 8), 0);
+		ivp_copy_short((u8 __plain *)at + IVP_RECORD_HEADER, record->iov_base, len);
+		ivp_store64((u64 __plain __shm *)at, seal(kind.plain, epoch ^ kind.plain, pos));
+		pos += kind.size;
+		total += len;
+	}
+	ring->pos = pos;
+	*sum += total;
+	return (u32)(record - records);
+}
+
+/* The next one wherever it lies. It is short. */
+static int put_next(struct ivp_ring *ring, const struct ivp_vec *record)
+{
+	u64 first = contiguous(ring, ring->pos + IVP_RECORD_HEADER), len = record->iov_len;
+	int ret = find_room(ring, record_size(len));
+
+	if (ret)
+		return ret;
+	first = first < len ? first : len;
+	ivp_copy_to(place(ring, ring->pos + IVP_RECORD_HEADER), record->iov_base, first);
+	ivp_copy_to(ring->data, (const u8 *)record->iov_base + first, len - first);
+	ring->grown = (u32)len;
+	finish(ring, IVP_RECORD_DATA);
+	return 0;
+}
+
+int ivp_ring_put_many(struct ivp_ring *ring, const struct ivp_vec *records, u32 count, u64 *sum)
+{
+	u32 done = 0;
+	int ret = ring->broken ? -EPROTO : 0;
+
+	*sum = 0;
+	ivp_ring_close(ring);
+	while (!ret && done < count && is_short(records[done].iov_len, most_short(ring))) {
+		ret = put_next(ring, &records[done]);
+		if (ret)
+			break;
+		*sum += records[done++].iov_len;
+		done += put_run(ring, records + done, count - done, sum);
+		if (is_a_lot(ring))
+			announce_pos(ring);
+	}
+	if (done && !ring->held && ring->told != ring->pos)
+		announce_pos(ring);
+	return done ? (int)done : ret;
+}
+
 /* Judge the record at the front and keep what it says privately. It must be there as a whole. */
 static int open_record(struct ivp_ring *ring)
 {
 	u64 available = ring->theirs - ring->pos;
-	u64 header = ivp_load64((const u64 __plain __shm *)(ring->data + ring->pos % ring->size));
+	u64 header = ivp_load64((const u64 __plain __shm *)place(ring, ring->pos));
 	u32 length = (u32)header, type = header >> 32 & 0xff;
 
-	if (header != header_for(ring, type, length) || type < IVP_RECORD_DATA || type > IVP_RECORD_PART)
+	if (header != header_for(ring->epoch, ring->pos, type, length) || type < IVP_RECORD_DATA ||
+	    type > IVP_RECORD_PART)
 		return broken(ring);
 	if (!length || length > ring->piece - IVP_RECORD_HEADER || record_size(length) > available)
 		return broken(ring);
@@ -187,20 +330,28 @@ static int open_record(struct ivp_ring *ring)
 	return 0;
 }
 
-int ivp_ring_peek(struct ivp_ring *ring, u32 *type, const u8 __shm **span, u64 *len)
+/* The record at the front is judged, and kept privately: 0, -EAGAIN, -EPROTO. */
+static int find_record(struct ivp_ring *ring)
 {
-	u64 start;
 	int ret = 0;
 
 	if (ring->broken || (!ring->type && ring->theirs == ring->pos))
 		ret = look(ring, ring->pos + ring->size);
 	if (!ret && !ring->type)
 		ret = ring->theirs == ring->pos ? -EAGAIN : open_record(ring);
+	return ret;
+}
+
+int ivp_ring_peek(struct ivp_ring *ring, u32 *type, const u8 __shm **span, u64 *len)
+{
+	u64 start;
+	int ret = find_record(ring);
+
 	if (ret)
 		return ret;
 	start = ring->pos + IVP_RECORD_HEADER + ring->taken;
 	*type = ring->type;
-	*span = ring->data + start % ring->size;
+	*span = place(ring, start);
 	*len = ring->length - ring->taken;
 	if (*len > contiguous(ring, start))
 		*len = contiguous(ring, start);
@@ -215,7 +366,7 @@ int ivp_ring_copy(struct ivp_ring *ring, void *bytes, u64 len)
 		return broken(ring);
 	if (first > len)
 		first = len;
-	ivp_copy_from(bytes, ring->data + start % ring->size, first);
+	ivp_copy_from(bytes, place(ring, start), first);
 	ivp_copy_from((u8 *)bytes + first, ring->data, len - first);
 	return 0;
 }
@@ -231,7 +382,84 @@ u64 ivp_ring_consume(struct ivp_ring *ring, u64 len)
 		return done;
 	ring->pos += record_size(ring->length);
 	ring->type = 0;
-	if (ring->pos == ring->theirs || is_a_lot(ring))
+	if (is_a_lot(ring))
 		announce_pos(ring);
 	return done;
+}
+
+/*
+ * The records that lie one after the other, whole and short, each of which finds room. Whatever else there is, or does not hold, is
+ * judged by open_record(). Most are as long as the one before, and then the processor need not wait for the length to know where
+ * the next one is.
+ */
+static u32 take_run(struct ivp_ring *ring, const struct ivp_vec *rooms, size_t *lens, u32 count, u64 *sum)
+{
+	const u64 epoch = ring->epoch, mask = ring->size - 1, enough = ring->told + a_lot(ring);
+	const u64 most = most_short(ring), end = run_end(ring, ring->theirs);
+	const u8 __shm *const data = ring->data;
+	struct kind kind = kind_of(8);
+	u64 pos = ring->pos, total = 0;
+	const struct ivp_vec *room = rooms, *after = rooms + count;
+
+	for (; room < after && pos < enough && pos != end; room++) {
+		const u8 __shm *at = data + (pos & mask);
+		u64 header = ivp_load64((const u64 __plain __shm *)at);
+
+		if ((u32)header != kind.length) {
+			if (!is_short((u32)header, most))
+				break;
+			kind = kind_of((u32)header);
+		}
+		if (header != seal(kind.plain, epoch ^ kind.plain, pos))
+			break;
+		if (kind.length > room->iov_len || kind.size > end - pos)
+			break;
+		ivp_copy_short(room->iov_base, (const u8 __plain *)at + IVP_RECORD_HEADER, kind.length);
+		*lens++ = kind.length;
+		pos += kind.size;
+		total += kind.length;
+	}
+	ring->pos = pos;
+	*sum += total;
+	return (u32)(room - rooms);
+}
+
+/* The next one wherever it lies: 1, or 0 where it is none of these. */
+static int take_next(struct ivp_ring *ring, const struct ivp_vec *room, size_t *len)
+{
+	int ret = find_record(ring);
+
+	if (ret)
+		return ret;
+	if (ring->type != IVP_RECORD_DATA || ring->taken || !is_short(ring->length, most_short(ring)) ||
+	    ring->length > room->iov_len)
+		return 0;
+	*len = ring->length;
+	ivp_ring_copy(ring, room->iov_base, ring->length);
+	ivp_ring_consume(ring, ring->length);
+	return 1;
+}
+
+int ivp_ring_take_many(struct ivp_ring *ring, const struct ivp_vec *rooms, size_t *lens, u32 count, u64 *sum)
+{
+	u32 done = 0;
+	int ret = 0;
+
+	*sum = 0;
+	while (done < count) {
+		ret = take_next(ring, &rooms[done], &lens[done]);
+		if (ret <= 0)
+			break;
+		*sum += lens[done++];
+		done += take_run(ring, rooms + done, lens + done, count - done, sum);
+		if (is_a_lot(ring))
+			announce_pos(ring);
+	}
+	return done ? (int)done : ret;
+}
+
+void ivp_ring_tell(struct ivp_ring *ring)
+{
+	if (ring->told != ring->pos && !ring->broken)
+		announce_pos(ring);
 }

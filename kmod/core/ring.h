@@ -69,6 +69,22 @@ bool ivp_ring_flush(struct ivp_ring *ring);
 /* Sender: a whole small record at once, also over the edge of a ring that is not mirrored. -EAGAIN, -EPROTO. */
 int ivp_ring_put(struct ivp_ring *ring, enum ivp_record_type type, const void *bytes, u64 len);
 
+/* Records up to here, and up to the largest that the ring takes, are short: beyond, it is the copy that counts, not the call. */
+#define IVP_SHORT 1024
+
+/*
+ * Sender: the first ones of these as a record each, as far as they are short, not empty, and find room; told at once, unless
+ * records are held. How many, which may be 0 where the first is too large or empty, with *sum bytes; -EAGAIN no room for it; -EPROTO.
+ */
+int ivp_ring_put_many(struct ivp_ring *ring, const struct ivp_vec *records, u32 count, u64 *sum);
+
+/*
+ * Receiver: the payloads of the first records, whole, each to its room in turn, and its length to *lens: as far as there are any of
+ * type data that are short, and find room. How many, which may be 0 where there is a record of another kind; -EAGAIN
+ * none; -EPROTO, which comes after those that were right. *sum: bytes of all.
+ */
+int ivp_ring_take_many(struct ivp_ring *ring, const struct ivp_vec *rooms, size_t *lens, u32 count, u64 *sum);
+
 /* Receiver: copy the payload of the record that was peeked at, which must be whole and have len bytes; it stays. -EPROTO. */
 int ivp_ring_copy(struct ivp_ring *ring, void *bytes, u64 len);
 
@@ -80,8 +96,12 @@ int ivp_ring_peek(struct ivp_ring *ring, u32 *type, const u8 __shm **span, u64 *
 
 /*
  * Receiver: done with len bytes of the record that was peeked at, or with what is left of it; how many that was. Its room is given
- * back with the last record that is known to be there, or an eighth of the ring at a time.
+ * back an eighth of the ring at a time, for the peer's processor is on its way to our line to see what we send: told of each record, a
+ * round trip takes half as long again.
  */
 u64 ivp_ring_consume(struct ivp_ring *ring, u64 len);
+
+/* Give back what room was not: for who looks, since nobody waits for so little. */
+void ivp_ring_tell(struct ivp_ring *ring);
 
 #endif

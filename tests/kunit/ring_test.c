@@ -223,7 +223,7 @@ static void expect_broken(struct kunit *test, struct ivp_ring *ring)
 {
 	const u8 __shm *from;
 	u8 __shm *to;
-	u64 len = 8, before = ring->pos;
+	u64 len = 8, before = ring->pos, told = ring->told;
 	u32 type;
 	u8 byte;
 
@@ -234,7 +234,9 @@ static void expect_broken(struct kunit *test, struct ivp_ring *ring)
 	KUNIT_EXPECT_EQ(test, ivp_ring_peek(ring, &type, &from, &len), -EPROTO);
 	KUNIT_EXPECT_EQ(test, ivp_ring_copy(ring, &byte, 1), -EPROTO);
 	ivp_ring_consume(ring, 8);
+	ivp_ring_tell(ring);
 	KUNIT_EXPECT_EQ(test, ring->pos, before);
+	KUNIT_EXPECT_EQ(test, ring->told, told);
 }
 
 /* What a peer can say: its position relative to the truth. The truth: 1024 bytes produced, 512 of them consumed. */
@@ -268,6 +270,7 @@ static void half_way(struct kunit *test, struct pair *p)
 {
 	KUNIT_ASSERT_EQ(test, send(&p->tx, 0, 504), 504);
 	KUNIT_ASSERT_EQ(test, receive(&p->rx, 0, 504), 504);
+	ivp_ring_tell(&p->rx);
 	KUNIT_ASSERT_EQ(test, send(&p->tx, 504, 504), 504);
 	KUNIT_ASSERT_EQ(test, *p->prod, 1024ULL);
 	KUNIT_ASSERT_EQ(test, *p->cons, 512ULL);
@@ -363,7 +366,7 @@ static void header_lies(struct kunit *test)
 	struct ivp_ring maker = {.epoch = header->epoch, .pos = header->pos};
 
 	KUNIT_ASSERT_EQ(test, send(&p->tx, 0, 1000), 1000);
-	*(u64 *)p->data = header_for(&maker, header->type, header->length) ^ header->flipped;
+	*(u64 *)p->data = header_for(maker.epoch, maker.pos, header->type, header->length) ^ header->flipped;
 	KUNIT_EXPECT_EQ(test, receive(&p->rx, 0, SIZE), -EPROTO);
 	expect_broken(test, &p->rx);
 }
@@ -401,7 +404,7 @@ static void header_changes_after_peek(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ivp_ring_peek(&p->rx, &type, &span, &len), -EAGAIN);
 }
 
-/* Room is given back with the last record that is known, or an eighth of the ring at a time. */
+/* Room is given back an eighth of the ring at a time, or when there is time. */
 static void room_comes_back_in_lots(struct kunit *test)
 {
 	struct pair *p = test->priv;
@@ -411,11 +414,124 @@ static void room_comes_back_in_lots(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, send(&p->tx, sent, 8), 8);
 	for (got = 0; got < sent; got += 16) {
 		KUNIT_ASSERT_EQ(test, receive(&p->rx, got, 8), 8);
-		if (got + 16 == sent || got + 16 - told >= SIZE / 8)
+		if (got + 16 - told >= SIZE / 8)
 			told = got + 16;
 		KUNIT_ASSERT_EQ(test, *p->cons, told);
 	}
 	KUNIT_EXPECT_EQ(test, told, SIZE / 2);
+	KUNIT_ASSERT_EQ(test, send(&p->tx, sent, 8), 8);
+	KUNIT_ASSERT_EQ(test, receive(&p->rx, got, 8), 8);
+	KUNIT_EXPECT_EQ(test, *p->cons, told);
+	ivp_ring_tell(&p->rx);
+	KUNIT_EXPECT_EQ(test, *p->cons, told + 16);
+}
+
+/* Messages of a batch, each in a buffer of its exact size; and the rooms that they are to go to. */
+#define MANY 24
+struct batch {
+	struct kvec messages[MANY], rooms[MANY];
+	size_t lens[MANY];
+};
+
+static struct batch *make_batch(struct kunit *test, struct rnd_state *rnd)
+{
+	struct batch *batch = kunit_kzalloc(test, sizeof(*batch), GFP_KERNEL);
+	u64 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, batch);
+	for (i = 0; i < MANY; i++) {
+		size_t len = prandom_u32_state(rnd) % (i % 3 ? 64 : IVP_SHORT) + 1;
+		u8 *bytes = kunit_kzalloc(test, len, GFP_KERNEL), *room = kunit_kzalloc(test, len, GFP_KERNEL);
+
+		KUNIT_ASSERT_TRUE(test, bytes && room);
+		prandom_bytes_state(rnd, bytes, len);
+		batch->messages[i] = (struct kvec){bytes, len};
+		batch->rooms[i] = (struct kvec){room, len};
+	}
+	return batch;
+}
+
+/* Some find room, and some are there; in the end all have come, in their order, and nowhere else. */
+static void exchange(struct kunit *test, struct pair *p, struct batch *batch)
+{
+	u32 sent = 0, got = 0, i;
+	u64 sum, all = 0;
+	int ret;
+
+	while (got < MANY) {
+		ret = ivp_ring_put_many(&p->tx, batch->messages + sent, MANY - sent, &sum);
+		KUNIT_ASSERT_TRUE(test, ret >= 0 || ret == -EAGAIN);
+		sent += max(ret, 0);
+		ret = ivp_ring_take_many(&p->rx, batch->rooms + got, batch->lens + got, MANY - got, &sum);
+		KUNIT_ASSERT_GT(test, ret, 0);
+		got += ret;
+		all += sum;
+	}
+	for (i = 0; i < MANY; i++) {
+		KUNIT_ASSERT_EQ(test, batch->lens[i], batch->messages[i].iov_len);
+		KUNIT_ASSERT_EQ(test, memcmp(batch->rooms[i].iov_base, batch->messages[i].iov_base, batch->lens[i]), 0);
+		all -= batch->lens[i];
+	}
+	KUNIT_EXPECT_EQ(test, all, 0ULL);
+}
+
+static void many_arrive(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct rnd_state rnd;
+	unsigned int round;
+
+	prandom_seed_state(&rnd, 11);
+	for (round = 0; round < 60; round++)
+		exchange(test, p, make_batch(test, &rnd));
+	KUNIT_EXPECT_GT(test, p->rx.pos, 5 * SIZE);
+}
+
+/* What is too long, empty, of another kind, or finds no room is left where it is. */
+static void many_end_where_they_must(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct kvec odd[] = {{"", 0}, {p->data, IVP_SHORT + 1}}, room = {kunit_kzalloc(test, 4, GFP_KERNEL), 4};
+	size_t len;
+	u64 sum;
+
+	KUNIT_ASSERT_NOT_NULL(test, room.iov_base);
+	KUNIT_EXPECT_EQ(test, ivp_ring_put_many(&p->tx, odd, 1, &sum), 0);
+	KUNIT_EXPECT_EQ(test, ivp_ring_put_many(&p->tx, odd + 1, 1, &sum), 0);
+	KUNIT_EXPECT_EQ(test, ivp_ring_take_many(&p->rx, &room, &len, 1, &sum), -EAGAIN);
+	KUNIT_ASSERT_EQ(test, ivp_ring_put(&p->tx, IVP_RECORD_DATA, "four", 4), 0);
+	KUNIT_ASSERT_EQ(test, ivp_ring_put(&p->tx, IVP_RECORD_DATA, "fives", 5), 0);
+	KUNIT_EXPECT_EQ(test, ivp_ring_take_many(&p->rx, &room, &len, 1, &sum), 1);
+	KUNIT_EXPECT_EQ(test, ivp_ring_take_many(&p->rx, &room, &len, 1, &sum), 0);
+	ivp_ring_consume(&p->rx, 5);
+	KUNIT_ASSERT_EQ(test, ivp_ring_put(&p->tx, IVP_RECORD_END, "end", 3), 0);
+	KUNIT_EXPECT_EQ(test, ivp_ring_take_many(&p->rx, &room, &len, 1, &sum), 0);
+}
+
+/* What came before a lie is given, and then nothing more; in each bit of a header. */
+static void many_end_with_a_lie(struct kunit *test)
+{
+	struct kvec rooms[3];
+	struct pair *p = test->priv;
+	size_t lens[3];
+	unsigned int bit, i;
+	u64 sum;
+
+	for (i = 0; i < 3; i++) {
+		rooms[i] = (struct kvec){kunit_kzalloc(test, 8, GFP_KERNEL), 8};
+		KUNIT_ASSERT_NOT_NULL(test, rooms[i].iov_base);
+	}
+	for (bit = 0; bit < 64; bit++) {
+		attach_both(p, SIZE);
+		KUNIT_ASSERT_EQ(test, ivp_ring_put_many(&p->tx, rooms, 3, &sum), 3);
+		p->data[32 + bit / 8] ^= 1 << bit % 8;
+		KUNIT_ASSERT_EQ(test, ivp_ring_take_many(&p->rx, rooms, lens, 3, &sum), 2);
+		KUNIT_ASSERT_EQ(test, ivp_ring_take_many(&p->rx, rooms, lens, 3, &sum), -EPROTO);
+		KUNIT_ASSERT_EQ(test, p->rx.pos, 32ULL);
+	}
+	p->tx.pos = p->tx.told = SIZE;
+	*p->cons = SIZE + 8;
+	KUNIT_EXPECT_EQ(test, ivp_ring_put_many(&p->tx, rooms, 3, &sum), -EPROTO);
 }
 
 /* What is held is not there yet; it is with a flush, with the end, and when it is a lot. */
@@ -656,6 +772,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(producer_takes_back),
 	KUNIT_CASE(consume_without_a_record),
 	KUNIT_CASE(room_comes_back_in_lots),
+	KUNIT_CASE(many_arrive),
+	KUNIT_CASE(many_end_where_they_must),
+	KUNIT_CASE(many_end_with_a_lie),
 	KUNIT_CASE(what_is_held_comes_later),
 	KUNIT_CASE(what_is_held_grows),
 	KUNIT_CASE(growing_ends_with_a_lie),

@@ -33,6 +33,14 @@ static int setup_split(void **state)
 	return 0;
 }
 
+/* As in a guest whose mapping gathers what is written: copies are the ones that the clock chose. */
+static int setup_combined(void **state)
+{
+	setup_local(state);
+	pair.client->region->combined = pair.server->region->combined = true;
+	return 0;
+}
+
 static int teardown(void **state)
 {
 	(void)state;
@@ -157,6 +165,156 @@ static void a_message_of_nothing_is_none(void **state)
 	assert_int_equal(err.kind, IVP_FAIL_USAGE);
 	assert_int_equal(ivp_lane_recv_message(pair.server, &err, 0, 0, &err), -EINVAL);
 	assert_int_equal(ivp_lane_recv_message(pair.server, &err, 1, 1, &err), -ETIMEDOUT);
+}
+
+/* ---- many at a time ---- */
+
+#define MANY 400
+
+/* Most are short; some are larger than the ring. */
+static size_t mixed_size(u64 *seed)
+{
+	return unit_random(seed) % 50 ? unit_random(seed) % 200 + 1 : size_of(seed);
+}
+
+static void *send_many(void *arg)
+{
+	struct iovec messages[MANY];
+	u64 seed = 11;
+	ptrdiff_t ret;
+
+	(void)arg;
+	for (int i = 0; i < MANY; i++) {
+		messages[i].iov_len = mixed_size(&seed);
+		messages[i].iov_base = malloc(messages[i].iov_len);
+		fill(messages[i].iov_base, messages[i].iov_len, &seed);
+	}
+	ret = ivp_lane_send_messages(pair.client, messages, MANY, -1, &err);
+	for (int i = 0; i < MANY; i++)
+		free(messages[i].iov_base);
+	return ret == MANY && !ivp_lane_end(pair.client, &err) ? NULL : &err;
+}
+
+/* Whatever sizes are mixed, they come in order, whole, and digested. */
+static void many_arrive_in_their_order(void **state)
+{
+	static u8 got[7][LARGEST], expected[LARGEST];
+	struct iovec rooms[7];
+	struct ivp_error failure;
+	u64 seed = 11;
+	size_t lens[7];
+	pthread_t thread;
+	void *failed;
+	int count = 0;
+	ptrdiff_t ret;
+
+	(void)state;
+	for (int i = 0; i < 7; i++)
+		rooms[i] = (struct iovec){got[i], LARGEST};
+	assert_int_equal(pthread_create(&thread, NULL, send_many, NULL), 0);
+	while ((ret = ivp_lane_recv_messages(pair.server, rooms, lens, 7, -1, &failure)) > 0) {
+		for (int i = 0; i < ret; i++) {
+			size_t len = mixed_size(&seed);
+
+			fill(expected, len, &seed);
+			assert_int_equal(lens[i], len);
+			assert_memory_equal(got[i], expected, len);
+		}
+		count += (int)ret;
+	}
+	assert_int_equal(ret, 0);
+	assert_int_equal(count, MANY);
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+}
+
+static const struct iovec words[] = {{"one", 3}, {"", 0}, {"two", 3}};
+
+/* What is wrong with one is said when it is its turn, and loses none before. */
+static void an_empty_one_ends_the_many(void **state)
+{
+	(void)state;
+	assert_int_equal(ivp_lane_send_messages(pair.client, words, 3, 0, &err), 1);
+	assert_int_equal(ivp_lane_send_messages(pair.client, words + 1, 2, 0, &err), -EINVAL);
+	assert_int_equal(ivp_lane_send_messages(pair.client, words + 2, 1, 0, &err), 1);
+	receive_one("one");
+	receive_one("two");
+	assert_int_equal(ivp_lane_send_messages(pair.client, words, 0, 0, &err), -EINVAL);
+	assert_int_equal(err.kind, IVP_FAIL_USAGE);
+}
+
+static void rooms_that_do_not_do(void **state)
+{
+	char first[8], second[4];
+	struct iovec rooms[] = {{first, sizeof(first)}, {second, sizeof(second)}};
+	size_t lens[2];
+
+	(void)state;
+	assert_int_equal(ivp_lane_recv_messages(pair.server, rooms, lens, 0, 0, &err), -EINVAL);
+	assert_int_equal(ivp_lane_recv_messages(pair.server, rooms, lens, 2, 1, &err), -ETIMEDOUT);
+	send_one("one");
+	send_one("longer");
+	send_one("next");
+	/* The second finds no room in its place; it does in the first. */
+	assert_int_equal(ivp_lane_recv_messages(pair.server, rooms, lens, 2, 0, &err), 1);
+	assert_int_equal(lens[0], 3);
+	assert_int_equal(ivp_lane_recv_messages(pair.server, rooms, lens, 2, 0, &err), 2);
+	assert_int_equal(lens[0], 6);
+	assert_memory_equal(second, "next", 4);
+	send_one("longer than eight");
+	assert_int_equal(ivp_lane_recv_messages(pair.server, rooms, lens, 2, 0, &err), -EMSGSIZE);
+}
+
+/* The time is of the whole call, and what found room is sent. */
+static void many_end_with_their_time(void **state)
+{
+	static u8 bytes[1000], got[1000];
+	struct iovec messages[MANY * 10], room = {got, sizeof(got)};
+	size_t len;
+	ptrdiff_t sent, count = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(messages); i++)
+		messages[i] = (struct iovec){bytes, sizeof(bytes)};
+	sent = ivp_lane_send_messages(pair.client, messages, ARRAY_SIZE(messages), 1, &err);
+	assert_true(sent > 0 && (size_t)sent < ARRAY_SIZE(messages));
+	assert_int_equal(ivp_lane_send_messages(pair.client, messages, 1, 1, &err), -ETIMEDOUT);
+	while (ivp_lane_recv_messages(pair.server, &room, &len, 1, 0, &err) == 1)
+		count++;
+	assert_int_equal(err.number, -ETIMEDOUT);
+	assert_int_equal(count, sent);
+}
+
+/* They are told at a flush, or when they are a lot. */
+static void many_can_be_held(void **state)
+{
+	char got[8];
+	struct iovec room = {got, sizeof(got)};
+	size_t len;
+
+	(void)state;
+	ivp_lane_hold(pair.client, true);
+	assert_int_equal(ivp_lane_send_messages(pair.client, words, 1, 0, &err), 1);
+	assert_int_equal(ivp_lane_recv_messages(pair.server, &room, &len, 1, 0, &err), -ETIMEDOUT);
+	ivp_lane_flush(pair.client);
+	assert_int_equal(ivp_lane_recv_messages(pair.server, &room, &len, 1, 0, &err), 1);
+	assert_int_equal(len, 3);
+}
+
+static void many_from_a_peer_that_lies(void **state)
+{
+	char got[8];
+	struct iovec room = {got, sizeof(got)};
+	size_t len;
+
+	(void)state;
+	send_one("one");
+	pair.server->rx.data[0] ^= 1;
+	assert_int_equal(ivp_lane_recv_messages(pair.server, &room, &len, 1, 0, &err), -EPROTO);
+	pair.server->mine->cons = 1;
+	while (ivp_lane_send_messages(pair.client, words, 1, 0, &err) == 1)
+		;
+	assert_int_equal(err.number, -EPROTO);
 }
 
 static void fill_ring(void)
@@ -333,6 +491,16 @@ int main(void)
 		TEST(an_end_in_the_middle_is_damage),
 		TEST(they_can_be_taken_without_a_copy),
 		TEST(who_wants_bytes_gets_bytes),
+		TEST(many_arrive_in_their_order),
+		AS(remote, many_arrive_in_their_order),
+		AS(split, many_arrive_in_their_order),
+		AS(combined, many_arrive_in_their_order),
+		TEST(an_empty_one_ends_the_many),
+		TEST(rooms_that_do_not_do),
+		TEST(many_end_with_their_time),
+		AS(combined, many_end_with_their_time),
+		TEST(many_can_be_held),
+		TEST(many_from_a_peer_that_lies),
 		TEST(a_write_waits_for_room),
 		AS(remote, a_write_waits_for_room),
 		TEST(a_write_tells_how_far_it_came),

@@ -149,6 +149,71 @@ static void send_copied(struct input *input)
 	note_sent(type, len);
 }
 
+/* ---- many with one call ---- */
+
+#define MANY 20
+
+static u64 most_short(void)
+{
+	return pair_most() < IVP_SHORT ? pair_most() : IVP_SHORT;
+}
+
+static struct iovec many[MANY];
+
+/* Mostly short ones, each in memory of its exact size; sometimes too long, or empty. */
+static u32 make_many(struct input *input)
+{
+	u32 count = 1 + input_byte(input) % MANY;
+	u64 place = run.sent;
+
+	for (u32 i = 0; i < count; i++) {
+		u8 how = input_byte(input);
+		size_t len = how < 8     ? IVP_SHORT + 1
+			     : how < 12  ? 0
+			     : how < 128 ? how % 24 + 1
+					 : how * 5 % IVP_SHORT + 1;
+
+		many[i] = (struct iovec){malloc(len ? len : 1), len};
+		require(many[i].iov_base);
+		memcpy(many[i].iov_base, bytes_at(place), len);
+		place += len;
+	}
+	return count;
+}
+
+static void free_many(u32 count)
+{
+	for (u32 i = 0; i < count; i++)
+		free(many[i].iov_base);
+}
+
+/* All that were accepted are there; without a lie the next one is of no use, or finds no room. */
+static void send_many(struct input *input)
+{
+	u32 count = make_many(input);
+	u64 sum, all = 0, left;
+	int ret;
+
+	if (!pair.tx.broken)
+		note_closed();
+	ret = ivp_ring_put_many(&pair.tx.ring, many, count, &sum);
+	pair_require_end(&pair.tx, ret < 0 ? ret : 0);
+	require(ret <= (int)count);
+	for (int i = 0; i < ret; i++) {
+		require(many[i].iov_len >= 1 && many[i].iov_len <= most_short());
+		note_sent(1, many[i].iov_len);
+		all += many[i].iov_len;
+	}
+	require(sum == all);
+	left = pair.size - (pair.tx.ring.pos - pair.rx.ring.told);
+	if (!pair.lied && ret < (int)count) {
+		size_t next = many[ret < 0 ? 0 : ret].iov_len;
+
+		require(!next || next > most_short() || (ret && left < record_bytes(next)));
+	}
+	free_many(count);
+}
+
 static void flush(void)
 {
 	bool growing = pair.tx.ring.grown && !pair.tx.ring.broken,
@@ -213,6 +278,13 @@ static void consume(u64 len)
 	run.opened = false;
 }
 
+static void tell(void)
+{
+	ivp_ring_tell(&pair.rx.ring);
+	require(pair.rx.broken || pair.rx.ring.told == pair.rx.ring.pos);
+	pair_require_end(&pair.rx, pair.rx.broken ? -EPROTO : 0);
+}
+
 static void receive(struct input *input)
 {
 	const u8 *span;
@@ -223,6 +295,57 @@ static void receive(struct input *input)
 	if (!pair.lied)
 		require_record(span, len);
 	consume(input_byte(input) % 2 ? len : input_number(input));
+}
+
+/* Rooms of their exact sizes, that may be too small. */
+static u32 make_rooms(struct input *input)
+{
+	u32 count = 1 + input_byte(input) % MANY;
+
+	for (u32 i = 0; i < count; i++) {
+		size_t len = input_byte(input) % 4 ? IVP_SHORT : 1 + input_byte(input) % 32;
+
+		many[i] = (struct iovec){malloc(len), len};
+		require(many[i].iov_base);
+	}
+	return count;
+}
+
+/* What was given was sent, in its order; without a lie the next one is of another kind, does not fit, or is not told. */
+static void receive_many(struct input *input)
+{
+	u32 count = make_rooms(input);
+	size_t lens[MANY];
+	u64 sum, all = 0;
+	int ret;
+
+	ret = ivp_ring_take_many(&pair.rx.ring, many, lens, count, &sum);
+	pair_require_end(&pair.rx, ret < 0 ? ret : 0);
+	require(ret <= (int)count);
+	for (int i = 0; i < ret; i++) {
+		const struct record *record = &run.records[run.first];
+
+		require(lens[i] >= 1 && lens[i] <= many[i].iov_len);
+		all += lens[i];
+		if (pair.lied)
+			continue;
+		require(record->type == 1 && record->len == lens[i] && !run.taken);
+		require(!memcmp(many[i].iov_base, bytes_at(run.received), lens[i]));
+		run.received += lens[i];
+		run.first++;
+	}
+	require(sum == all);
+	if (ret > 0)
+		run.opened = false;
+	if (pair.rx.ring.type)
+		run.opened = true;
+	if (!pair.lied && ret < (int)count && pair.rx.ring.pos != pair.tx.ring.told) {
+		const struct record *next = &run.records[run.first];
+
+		require(next->type != 1 || next->len > most_short() || next->len > many[ret < 0 ? 0 : ret].iov_len ||
+			run.taken);
+	}
+	free_many(count);
 }
 
 /* A length that is not the record's ends it all: that is the caller's way to say that the peer broke the rules. */
@@ -298,7 +421,7 @@ static void step(struct input *input)
 {
 	struct lie later;
 
-	switch (input_below(input, 8)) {
+	switch (input_below(input, 11)) {
 	case 0:
 		return send_reserved(input);
 	case 1:
@@ -314,6 +437,12 @@ static void step(struct input *input)
 		return pair_lie(place_of(input), value_of(input));
 	case 6:
 		return forge(input);
+	case 7:
+		return send_many(input);
+	case 8:
+		return receive_many(input);
+	case 9:
+		return tell();
 	default:
 		later.at = place_of(input);
 		later.value = value_of(input);
