@@ -145,7 +145,7 @@ static int serve_lane(struct ivp_lane *lane, char *memory, struct ivp_error *err
 	if (!strcmp(ivp_lane_file(lane), NO_DIGEST))
 		ivp_lane_no_digest(lane);
 	while (!ret) {
-		job.deadline = ivp_deadline(PATIENCE_MS);
+		ivp_bench_job_limit(&job, PATIENCE_MS);
 		ret = hear(&job, &order, err);
 		if (!ret)
 			ivp_lane_verdict(lane, IVP_VERDICT_OK);
@@ -196,7 +196,7 @@ static int order_stream(struct ivp_bench_job *job, bool in, uint64_t bytes, doub
 	int64_t began = ivp_bench_now(), ended;
 	int ret;
 
-	job->deadline = ivp_deadline(PATIENCE_MS);
+	ivp_bench_job_limit(job, PATIENCE_MS);
 	ret = say(job, &order, err);
 	if (!ret)
 		ret = in ? ivp_bench_lane_read(job, bytes, err) : ivp_bench_lane_write(job, bytes, err);
@@ -231,7 +231,7 @@ static int echo(struct ivp_bench_job *job, uint64_t turns, double *numbers, stru
 	struct order order = {OP_ECHO, MESSAGE, turns * MESSAGE};
 	int ret;
 
-	job->deadline = ivp_deadline(PATIENCE_MS);
+	ivp_bench_job_limit(job, PATIENCE_MS);
 	ret = say(job, &order, err);
 	for (uint64_t i = 0; !ret && i < turns; i++) {
 		int64_t began = ivp_bench_now();

@@ -212,7 +212,7 @@ static int end(void *arg, struct ivp_bench_pair *pair, bool second, struct ivp_e
 	struct ivp_bench_job job = {.second = second, .piece = run->cell->size ? run->cell->size : MESSAGE};
 	int ret = ivp_bench_job_begin(&job, run->way, &run->channel, &run->address, err);
 
-	job.deadline = ivp_deadline(LIMIT_MS);
+	ivp_bench_job_limit(&job, LIMIT_MS);
 	if (!ret) {
 		ivp_bench_pair_meet(pair, second);
 		ret = ends[run->cell->kind](run, pair, &job, err);
@@ -263,7 +263,8 @@ int ivp_bench_self(struct ivp_bench *bench, struct ivp_bench_self *self, struct 
 					      "ivpipe-digest", "pipe",   "unix",   "pipe-large",
 					      "vmsplice",      "tcp",    NULL};
 	static const char *const trips[] = {"line", "ivpipe", "pipe", "unix", NULL};
-	static const char *const rates[] = {"pipe", "ivpipe-messages", "ivpipe-messages-held", "unix", NULL};
+	static const char *const rates[] = {
+		"pipe", "ivpipe-messages", "ivpipe-messages-held", "ivpipe-messages-many", "unix", NULL};
 	static const char *const wakes[] = {"futex", "ivpipe", "pipe", NULL};
 	static const char *const idles[] = {"ivpipe", NULL};
 	bool fits = true;

@@ -26,7 +26,9 @@ struct ivp_bench_job {
 	bool second;
 	size_t piece;
 	int64_t deadline; /* of ivp_now(), for lanes; what waits elsewhere is ended from outside */
-	char *memory;     /* private, of a piece */
+	int64_t patience; /* what was left of it when it was last asked for, ms */
+	uint32_t calls;
+	char *memory; /* private, of a piece */
 	int in, out;
 	char *window;
 	size_t window_size;
@@ -59,6 +61,9 @@ struct ivp_bench_address {
 int ivp_bench_job_begin(struct ivp_bench_job *job, const struct ivp_bench_way *way, struct ivp_bench_channel *channel,
 			const struct ivp_bench_address *address, struct ivp_error *err);
 void ivp_bench_job_end(struct ivp_bench_job *job);
+
+/* Its lanes have so long from now on, however many calls it takes. */
+void ivp_bench_job_limit(struct ivp_bench_job *job, int64_t ms);
 
 /* piece bytes of private memory that was touched. 0 or -ENOMEM. */
 int ivp_bench_job_memory(struct ivp_bench_job *job, struct ivp_error *err);

@@ -54,7 +54,7 @@ part crowd "has('processors', 'one|two', 65536) and has('streams at once', 'ivpi
 	len(goals) >= 3"
 part peers "d['left_out'] == [] and len(goals) >= 7 and
 	has('stream', 'ivpipe|zmq|nanomsg|nng|boost_queue|boost_spsc|shm|socat', 65536, 1 << 20) and
-	has('messages', 'ivpipe-messages-held|framed|zmq|nanomsg|nng|boost_queue|boost_spsc|shm|socat', 64) and
+	has('messages', 'ivpipe-messages-held|ivpipe-messages-many|framed|zmq|nanomsg|nng|boost_queue|boost_spsc|shm|socat', 64) and
 	has('trip', 'ivpipe|line|framed|zmq|nanomsg|nng|boost_queue|boost_spsc|shm|socat', 64)"
 part curves "len(d['curves']) == 5 and all(sum(f['kind'] == line['kind'] and f['way'] == line['way'] for f in figures) > 2
 	for curve in d['curves'] for line in curve['lines'])"

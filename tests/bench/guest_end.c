@@ -83,7 +83,7 @@ static void obey(const struct way *way, struct ivp_bench_job *job, const struct 
 {
 	struct order done = {.what = DONE};
 
-	job->deadline = ivp_deadline(PATIENCE);
+	ivp_bench_job_limit(job, PATIENCE);
 	job->piece = order->piece < PIECE ? order->piece : PIECE;
 	if (order->what == GIVE)
 		must(way->write(job, order->bytes, &err), "give");
@@ -214,7 +214,7 @@ static const struct way *attach(struct ivp_bench_job *job, const char *name, con
 	bool digest = !strcmp(name, "digest");
 
 	must(ivp_bench_job_memory(job, &err), "memory");
-	job->deadline = ivp_deadline(PATIENCE);
+	ivp_bench_job_limit(job, PATIENCE);
 	if (digest || !strcmp(name, "lane")) {
 		connect_lane(job, place, digest);
 		return &by_lane;

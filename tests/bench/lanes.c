@@ -66,7 +66,7 @@ static void connect_lane(struct ivp_bench_job *job, int lane, const char *name)
 	if (ret || ivp_bench_job_memory(job, &err))
 		die(name, err.text);
 	ivp_lane_no_digest(job->lane);
-	job->deadline = ivp_deadline(PATIENCE_MS);
+	ivp_bench_job_limit(job, PATIENCE_MS);
 }
 
 static int trips(struct ivp_bench_job *job, struct ivp_error *err)

@@ -2,7 +2,8 @@
 /*
  * peer_ivpipe: lanes, and whatever else user/bench_way.c has: dual (both copy through the same memory and never ask each other
  * anything: what no stream can beat), ivpipe (without a digest), ivpipe-held (told a lot at a time), ivpipe-digest, ivpipe-view
- * (read where it lies), ivpipe-messages, ivpipe-messages-held, pipe, pipe-large (of 1 MiB), vmsplice, unix, tcp, line.
+ * (read where it lies), ivpipe-messages, ivpipe-messages-held,
+ * ivpipe-messages-many (256 with a call), pipe, pipe-large (of 1 MiB), vmsplice, unix, tcp, line.
  */
 #include <stdlib.h>
 
@@ -36,7 +37,7 @@ static void open_end(struct peer_end *end)
 	job->piece = end->piece;
 	if (ivp_bench_job_begin(job, way, &channel, &address, &err))
 		peer_die(way->name, err.text);
-	job->deadline = ivp_deadline(PATIENCE_MS);
+	ivp_bench_job_limit(job, PATIENCE_MS);
 	end->own = job;
 }
 
