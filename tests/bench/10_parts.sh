@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# shellcheck source=/dev/null disable=SC2154
+# shellcheck source=/dev/null disable=SC2154,SC2016
 # That each part of scripts/performance measures what it has to, and that a page and pictures come of it. How fast anything is does
 # not matter here.
 . "$(dirname "${BASH_SOURCE[0]}")/../cli/lib.sh"
@@ -18,8 +18,20 @@ def has(kind, ways, *sizes):
     return all(any((f['kind'], f['way'], f['size']) == (kind, way, size) for f in figures) for way in ways.split('|')
                for size in sizes or [f['size'] for f in figures if f['kind'] == kind][:1] or [None])
 
+def missed(g):
+    return g['reached'] is not None and (g['reached'] > g['goal'] if g['most'] else g['reached'] < g['goal'])
+
+def seen(p):
+    return p['ends'] and all(end['samples'] > 0 and end['functions'] and all(0 < percent <= 100 and name for percent, name, _ in end['functions'])
+                             for end in p['ends'])
+
+# Where perf cannot look, it says why; and nobody looks where there is nothing to explain.
+def explained(g, wanted=True):
+    found = g.get('profiles', [])
+    return (len(found) == len(g['of']) and all(map(seen, found)) or bool(g['no_profile'])) if wanted else not found
+
 def sound(g):
-    return g['goal'] > 0 and g['limit'] and g['label'] in ('near', 'far', '') and (g['reached'] is None or 0 < g['reached'] < math.inf)
+    return explained(g, missed(g)) and g['goal'] > 0 and g['limit'] and g['label'] in ('near', 'far', '') and (g['reached'] is None or 0 < g['reached'] < math.inf)
 
 # In brackets it may go on in the next line.
 sys.exit(not eval(f'({sys.argv[2]})'))
@@ -31,6 +43,7 @@ json() {
 # whole WHAT COMMAND...: where all is installed that it is about.
 missing=$(make -s -C "$top/tests/bench" missing)
 command -v gnuplot >/dev/null || missing+=' gnuplot'
+command -v perf >/dev/null || missing+=' perf'
 whole() {
 	if [ -n "$missing" ]; then
 		skip "$1" "not installed: ${missing# }; type: scripts/deps check"
@@ -76,11 +89,39 @@ done
 python3 - "$work/peers.json" <<'PYTHON'
 import json, sys
 d = json.load(open(sys.argv[1], encoding='utf-8'))
-d['goals'] = [dict(d['goals'][0], figure='it', goal=2, most=most, label=label, reached=reached, limit='So it is.')
-              for label, most, reached in (('near', False, 1), ('far', True, 1))]
+one = {'kind': 'stream', 'way': 'it', 'size': 64, 'label': 'near',
+       'ends': [{'end': 'sender', 'samples': 10, 'share': 100, 'functions': [[90, 'copy', 'kernel'], [10, 'look', 'cell']]}]}
+d['goals'] = [dict(d['goals'][0], figure=name, goal=2, most=most, label=label, reached=1, limit='So it is.', profiles=found, no_profile=why)
+              for name, label, most, found, why in (('it', 'near', False, [one], ''), ('it', 'far', True, [], ''),
+                                                    ('this', 'near', False, [one], ''), ('that', 'far', False, [], 'no perf'))]
 json.dump(d, open(sys.argv[1], 'w', encoding='utf-8'))
 PYTHON
 check 'a page of a goal missed near, and reached far' gives 0 "$top/scripts/performance" --quick --keep "$work" --out "$work/docs"
 check 'says so' grep -qxE '\| it \| 2 / at most 2 \|.*\| 1.00 \*\*missed\*\* \| 1.00 reached \|' "$work/docs/PERFORMANCE.md"
 check 'and what limits it' grep -qxF -- '- it (near): So it is.' "$work/docs/PERFORMANCE.md"
+check 'and where time went' grep -qxF -- '  - stream, 64, it, near: `sender`, 100 %: 90 % `copy` (kernel), 10 % `look` (cell)' "$work/docs/PERFORMANCE.md"
+check 'once' grep -qxF -- '  - stream, 64, it, near: as above' "$work/docs/PERFORMANCE.md"
+check 'and why nobody looked' grep -qxF 'Where time went was not looked at: no perf.' "$work/docs/PERFORMANCE.md"
+
+# All goals, for nobody knows which are missed here.
+whole 'profiles of every goal' gives 0 "$top/tests/bench/crowd" --tiny --profile --json
+cp "$work/last.out" "$work/all.json"
+whole 'show what takes the time' json all "all(explained(g) for g in goals) and any(name == 'by_movsb' or 'mem' in name for g in goals
+	for p in g.get('profiles', []) for end in p['ends'] for _, name, _ in end['functions']) or all(g['no_profile'] for g in goals)"
+# Without perf all else is the same.
+mkdir "$work/bin"
+for each in /usr/bin/* /bin/*; do
+	[ "${each##*/}" = perf ] || ln -sf "$each" "$work/bin/"
+done
+check 'without perf' gives 0 env PATH="$work/bin" "$top/tests/bench/crowd" --tiny --profile --json
+cp "$work/last.out" "$work/none.json"
+check 'it says so' json none "goals and all(g['no_profile'] == 'perf is not installed' and g['profiles'] == [] for g in goals)"
+
+check "README's ratios are those of the page" "$top/tests/bench/readme.py" --check
+sed -E 's/^(\| stream against ZeroMQ.*\| )[0-9.]+ reached/\199.00 reached/' "$top/docs/PERFORMANCE.md" >"$work/page.md"
+check 'and who changes one of them' gives 1 "$top/tests/bench/readme.py" --check "$top/README.md" "$work/page.md"
+check 'hears of it' grep -q 'it is 99 times as fast as ZeroMQ' "$work/last.out"
+cp "$top/README.md" "$work/README.md"
+check 'or has it written' "$top/tests/bench/readme.py" "$work/README.md" "$work/page.md"
+check 'as it is then' "$top/tests/bench/readme.py" --check "$work/README.md" "$work/page.md"
 done_testing

@@ -97,11 +97,14 @@ static void be_end(int lane, bool second)
 	connect_lane(&job, lane, name);
 	if (write(task.ready, "", 1) != 1 || read(task.gate, name, 1))
 		die("start", strerror(errno));
+	/* For whoever looks where time goes. */
+	prctl(PR_SET_NAME, second ? "receiver" : "sender");
 	if (task.trip)
 		ret = trips(&job, &err);
 	else
 		ret = (second ? task.way->read : task.way->write)(&job, task.each, &err);
 	task.ends[2 * lane + second] = ivp_bench_now();
+	prctl(PR_SET_NAME, program_invocation_short_name);
 	if (ret)
 		die("stream", err.text);
 	/* Who ends first would be gone for the other. */

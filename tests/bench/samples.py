@@ -5,8 +5,10 @@ A part is a command `tests/bench/PART [--quick | --tiny] --json` that prints one
 
     command     what somebody would type to measure it again
     figures     [{kind, way, size, label, unit, median, least, most, n}]
-    goals       [{figure, goal, better, most, label, reached, limit}]: `most` says that less is better; `better` is what would
-                be even better; `reached` is null where nothing was measured; `limit` is a sentence on what limits it
+    goals       [{figure, goal, better, most, label, reached, limit, of}]: `most` says that less is better; `better` is what would
+                be even better; `reached` is null where nothing was measured; `limit` is a sentence on what limits it; `of` are
+                [kind, way, size] of what it is made of. One that was missed has `profiles`, [{kind, way, size, label, ends:
+                [{end, samples, share, functions: [[percent, function, object]]}]}], or says why not in `no_profile`
     curves      [{name, title, x, y, lines: [{kind, way, right}], why}], where there are any
     notes       sentences
     left_out    peers whose libraries are not there
@@ -15,6 +17,7 @@ A part is a command `tests/bench/PART [--quick | --tiny] --json` that prints one
 one. A sample during which they moved is dropped. --tiny measures next to nothing: whether all works, not how fast.
 """
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -41,6 +44,7 @@ def arguments(what):
     parser.add_argument('--json', action='store_true', help='the one format there is')
     parser.add_argument('--quick', action='store_true', help='few and short samples')
     parser.add_argument('--tiny', action='store_true', help='next to none: whether all works, not how fast')
+    parser.add_argument('--profile', action='store_true', help='where time goes for all goals, not only for those that were missed')
     options = parser.parse_args()
     options.quick |= options.tiny
     # What is in the memory file system goes, too, when this is told to end.
@@ -65,9 +69,22 @@ def missing():
     return done.stdout.split()
 
 
+# What all programs of ours are started by, meanwhile.
+starter = []
+
+
+@contextlib.contextmanager
+def under(argv):
+    starter[:] = argv
+    try:
+        yield
+    finally:
+        starter.clear()
+
+
 def tool(name, *args, prefix=()):
     """The numbers that a program of ours prints."""
-    argv = [*prefix, os.path.join(TOOLS, name), *map(str, args)]
+    argv = [*starter, *prefix, os.path.join(TOOLS, name), *map(str, args)]
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=PATIENCE, check=False)
     if done.returncode:
         raise RuntimeError(f'it ended with {done.returncode}: {shlex.join(argv)}')
@@ -94,6 +111,13 @@ class Place:
             shutil.rmtree(path)
         elif os.path.exists(path):
             os.unlink(path)
+        return path
+
+    def named(self, name, program):
+        """The same program, as a process of that name: which end is which can be seen."""
+        path = self.path(name)
+        if not os.path.lexists(path):
+            os.symlink(shutil.which(program), path)
         return path
 
     def region(self, name, size, *options):
@@ -215,16 +239,24 @@ def figure(kind, way, size, label, unit, values):
             'least': min(values), 'most': max(values), 'n': len(values)}
 
 
-def goal(what, wanted, reached, label='', better=None, most=False, limit=''):
-    return {'figure': what, 'goal': wanted, 'better': better, 'most': most, 'label': label, 'reached': reached, 'limit': limit}
+def goal(what, wanted, reached, label='', better=None, most=False, limit='', of=()):
+    return {'figure': what, 'goal': wanted, 'better': better, 'most': most, 'label': label, 'reached': reached, 'limit': limit,
+            'of': of}
+
+
+def missed(one):
+    return one['reached'] is not None and (one['reached'] > one['goal'] if one['most'] else one['reached'] < one['goal'])
 
 
 def ratio(ours, theirs):
     return ours / theirs if ours and theirs else None
 
 
-def best(*numbers):
-    return max((n for n in numbers if n), default=None)
+def below_copies(dual, ours, theirs):
+    """How much there is to be had against them: what no stream exceeds, and what is missing to that."""
+    if not (dual and ours and theirs):
+        return ''
+    return f'Two copies where nobody waits would be {dual / theirs:.2f} times it; ours has {ours / dual:.2f} of that. '
 
 
 def progress(text):
