@@ -19,8 +19,8 @@ RECORD = ['perf', 'record', '-q', '-F', '9999', '-e', 'cpu-clock', '--no-bpf-eve
 SCRIPT = ['perf', 'script', '-F', 'comm,pid,tid,ip,sym,dso', '-i']
 LINE = re.compile(r'\s*(?P<comm>.+?) +(?P<pid>\d+)/(?P<thread>\d+) +[0-9a-f]+ (?P<symbol>.+) \((?P<object>.*)\)$')
 STARTERS = 'perf', 'perf-exec', 'run', 'first', 'cell', 'taskset', 'lanes', 'python3'
-# Of one way: so long, or so many calls; the functions that are told of, and the end that is too idle to be.
-SECONDS, CALLS = .6, 12
+# Of one way: so long, with --quick and without, and longer while an end has too few samples; and how much of it is told.
+SECONDS, ENOUGH = {True: .3, False: .6}, 200
 SHOWN, LEAST = 6, .02
 RECEIVERS = 'receiver', 'recv', 'reader'
 
@@ -78,22 +78,22 @@ class Profile:
                                      if n >= LEAST * counts[end]]}
 
 
-def take(call):
+def take(call, seconds):
     profile, began = Profile(), time.monotonic()
-    for _ in range(CALLS):
+    while True:
         with tempfile.NamedTemporaryFile() as file:
             with samples.under([*RECORD, file.name, '--']):
                 call()
             profile.add(subprocess.run([*SCRIPT, file.name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                                        check=True).stdout)
-        if time.monotonic() > began + SECONDS:
-            break
-    return list(profile.told())
+        took, told = time.monotonic() - began, list(profile.told())
+        if took > 4 * seconds or took > seconds and min((end['samples'] for end in told), default=0) >= ENOUGH:
+            return told
 
 
-def take_all(cells, todo, patience):
-    """By (cell, label): a profile of each, when the processors are as they were when it was missed, or after patience as they are."""
-    found, probe, end = {}, samples.Probe(), time.monotonic() + patience
+def take_all(cells, todo, quick):
+    """By (cell, label): a profile of each, when the processors are as they were when it was missed, or after a while as they are."""
+    found, probe, end = {}, samples.Probe(), time.monotonic() + (0 if quick else 15)
     try:
         while todo:
             label = probe.label()
@@ -103,7 +103,7 @@ def take_all(cells, todo, patience):
                 time.sleep(.1)
                 continue
             one = (fitting or todo)[0]
-            ends = take(cells.cells[one[0]])
+            ends = take(cells.cells[one[0]], SECONDS[quick])
             if probe.label() == label or late:
                 found[one] = {'kind': one[0][0], 'way': one[0][1], 'size': one[0][2], 'label': label, 'ends': ends}
                 todo.remove(one)
@@ -117,7 +117,7 @@ def add(options, cells, goals):
     goals = [g for g in goals if samples.missed(g) or options.profile and g['reached'] is not None]
     why = why_not() if goals else ''
     todo = list(dict.fromkeys((cell, g['label']) for g in goals for cell in g['of'] if cell in cells.cells))
-    found = {} if why else take_all(cells, todo, 0 if options.quick else 15)
+    found = {} if why else take_all(cells, todo, options.quick)
     for g in goals:
         g['profiles'] = [found[cell, g['label']] for cell in g['of'] if (cell, g['label']) in found]
         g['no_profile'] = why

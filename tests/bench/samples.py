@@ -252,11 +252,12 @@ def ratio(ours, theirs):
     return ours / theirs if ours and theirs else None
 
 
-def below_copies(dual, ours, theirs):
+def below_copies(label, dual, ours, theirs):
     """How much there is to be had against them: what no stream exceeds, and what is missing to that."""
     if not (dual and ours and theirs):
         return ''
-    return f'Two copies where nobody waits would be {dual / theirs:.2f} times it; ours has {ours / dual:.2f} of that. '
+    where = f'{label.capitalize()}, two' if label else 'Two'
+    return f'{where} copies where nobody waits would be {dual / theirs:.2f} times it; ours has {ours / dual:.2f} of that. '
 
 
 def progress(text):
