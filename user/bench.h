@@ -11,7 +11,8 @@
 #include "json.h"
 #include "ivpipe.h"
 
-#define IVP_BENCH_CELLS  128
+#define IVP_BENCH_CELLS  256
+#define IVP_BENCH_LEFT   12
 #define IVP_BENCH_SIZES  8
 #define IVP_BENCH_ROUNDS 1000
 
@@ -48,6 +49,15 @@ struct ivp_bench_sample {
 	double values[2];
 };
 
+/* A way that is not measured here, and why, in one line. */
+struct ivp_bench_left {
+	const char *way;
+	char why[160];
+};
+
+/* The way that others are held against in their turn. */
+#define IVP_BENCH_OURS "ivpipe"
+
 struct ivp_bench {
 	bool quick;
 	uint64_t rounds, seed;
@@ -57,6 +67,11 @@ struct ivp_bench {
 	size_t cell_count;
 	struct ivp_bench_sample *samples; /* in the order in which they were taken */
 	size_t sample_count;
+	struct ivp_bench_left left[IVP_BENCH_LEFT];
+	size_t left_count;
+	bool others;    /* there is more than ivpipe: how many times as good as the other ways that is, is shown, too */
+	char *text;     /* what cells point into, or NULL: they are constants */
+	int processors; /* of who measured */
 	const char *mode; /* "self", "client" */
 	struct ivp_region_info info;
 	/* One sample of a cell. */
@@ -90,6 +105,8 @@ void ivp_bench_figure(const struct ivp_bench *bench, size_t cell, enum ivp_bench
 		      struct ivp_bench_figure *figure);
 /* The cell that this one is held against, or bench->cell_count. */
 size_t ivp_bench_base(const struct ivp_bench *bench, size_t cell);
+/* Of ours that is held against this one, or bench->cell_count. */
+size_t ivp_bench_ours(const struct ivp_bench *bench, size_t cell);
 /* Of numbers that are sorted; part: 0.5 is the median. */
 double ivp_bench_quantile(const double *sorted, size_t count, double part);
 void ivp_bench_sort(double *numbers, size_t count);
@@ -104,8 +121,18 @@ int ivp_bench_self(struct ivp_bench *bench, struct ivp_bench_self *self, struct 
 struct ivp_bench_peer {
 	struct ivp_region *region;
 	struct ivp_lane_options options;
-	size_t piece; /* of the lane */
+	size_t piece;                          /* of the lane */
+	const struct ivp_bench_others *others; /* or NULL */
 };
+/* What else goes between the two ends: cells, those that are a base or the rest; whether a cell is one of them, and a sample of it. */
+struct ivp_bench_others {
+	bool (*add)(struct ivp_bench *bench, enum ivp_bench_kind kind, uint64_t size, bool base);
+	bool (*has)(const struct ivp_bench_cell *cell);
+	int (*measure)(struct ivp_bench *bench, const struct ivp_bench_cell *cell, double values[2],
+		       struct ivp_error *err);
+};
+bool ivp_bench_add_both(struct ivp_bench *bench, enum ivp_bench_kind kind, const char *way, const char *title,
+			uint64_t size, bool base);
 int ivp_bench_client(struct ivp_bench *bench, struct ivp_bench_peer *peer, struct ivp_error *err);
 /* Tell the server that it was all. */
 int ivp_bench_client_end(struct ivp_bench_peer *peer, struct ivp_error *err);

@@ -21,7 +21,7 @@
 #define SELF      "/proc/self/exe"
 #define SIZE      (64ULL << 20)
 #define LEAST     (4ULL << 20)
-#define WORDS_MAX 64
+#define WORDS_MAX 96
 
 /* ---- what has to be there ---- */
 
@@ -129,6 +129,8 @@ static int make_root(const struct ivp_bench_vm *vm, struct ivp_error *err)
 		ret = packing.ret;
 	}
 	if (!ret)
+		ret = ivp_bench_devices_pack(&vm->devices, &packing.cpio, err);
+	if (!ret)
 		ret = ivp_cpio_end(&packing.cpio, err);
 	fclose(packing.cpio.out);
 	return ret;
@@ -168,8 +170,10 @@ int ivp_bench_vm_make(struct ivp_bench_vm *vm, struct ivp_error *err)
 	snprintf(vm->console, sizeof(vm->console), "%s/console", made);
 	snprintf(vm->out, sizeof(vm->out), "%s/out", made);
 	snprintf(vm->complaints, sizeof(vm->complaints), "%s/qemu", made);
-	ret = make_root(vm, err);
-	return ret ? ret : make_memory(vm, err);
+	ret = make_memory(vm, err);
+	if (!ret)
+		ret = ivp_bench_devices_make(&vm->devices, made, vm->qemu, vm->image, err);
+	return ret ? ret : make_root(vm, err);
 }
 
 /* ---- QEMU ---- */
@@ -206,7 +210,7 @@ static void __attribute__((noreturn)) be_qemu(const struct ivp_bench_vm *vm, con
 		"-object",
 		text[1],
 		"-device",
-		"ivshmem-plain,memdev=memory",
+		"ivshmem-plain,memdev=memory,addr=0x10",
 		"-chardev",
 		text[2],
 		"-serial",
@@ -232,6 +236,8 @@ static void __attribute__((noreturn)) be_qemu(const struct ivp_bench_vm *vm, con
 	snprintf(text[3], sizeof(text[3]), "file,id=out,path=%s", vm->out);
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		argv[i + 1] = (char *)words[i];
+	memcpy(argv + 1 + sizeof(words) / sizeof(words[0]), vm->devices.words,
+	       vm->devices.word_count * sizeof(vm->devices.words[0]));
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() == parent && dup2(null, 0) == 0 && dup2(said, 1) == 1 && dup2(complaints, 2) == 2)
 		execv(vm->qemu, argv);
@@ -275,6 +281,7 @@ void ivp_bench_vm_remove(struct ivp_bench_vm *vm)
 
 	if (!vm->directory[0])
 		return;
+	ivp_bench_devices_remove(&vm->devices);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		unlink(files[i]);
 	rmdir(vm->directory);

@@ -75,7 +75,7 @@ static bool has_id(const char *directory)
 	return !strcmp(id, DEVICE_ID);
 }
 
-/* NULL: there is no such device. */
+/* Our memory is in the first of them. NULL: there is no such device. */
 static const char *find_memory(void)
 {
 	static char path[256];
@@ -84,7 +84,7 @@ static const char *find_memory(void)
 
 	if (glob("/sys/bus/pci/devices/*", 0, NULL, &all))
 		return NULL;
-	for (size_t i = 0; i < all.gl_pathc; i++)
+	for (size_t i = 0; i < all.gl_pathc && !found; i++)
 		if (has_id(all.gl_pathv[i]))
 			found = all.gl_pathv[i];
 	if (found)
@@ -123,6 +123,14 @@ static void __attribute__((noreturn)) see_to_the_end(pid_t pid)
 	power_off();
 }
 
+static struct ivp_bench_load load;
+static bool loaded;
+
+const struct ivp_bench_load *ivp_bench_guest_load(void)
+{
+	return loaded ? &load : NULL;
+}
+
 void ivp_bench_guest(int *argc, char ***argv)
 {
 	const char *memory;
@@ -138,6 +146,9 @@ void ivp_bench_guest(int *argc, char ***argv)
 	memory = find_memory();
 	if (!memory)
 		fputs("ivpipe: bench: the guest has no ivshmem device\n", stderr);
+	else
+		ivp_bench_load(&load);
+	loaded = true;
 	pid = memory ? fork() : -1;
 	if (pid)
 		see_to_the_end(pid);

@@ -39,10 +39,24 @@ static double ratio_of(const struct ivp_bench *bench, size_t cell, enum ivp_benc
 	return figure.count && figure.median > 0 ? median / figure.median : 0;
 }
 
+/* How many times as good ours is, whichever way that is to be read; 0: that is not there. */
+static double ours_of(const struct ivp_bench *bench, size_t cell, enum ivp_bench_label label, double median)
+{
+	size_t ours = bench->others ? ivp_bench_ours(bench, cell) : bench->cell_count;
+	struct ivp_bench_figure figure = {0};
+
+	if (ours < bench->cell_count)
+		ivp_bench_figure(bench, ours, label, 0, &figure);
+	if (!figure.count || median <= 0 || figure.median <= 0)
+		return 0;
+	return ivp_bench_words[bench->cells[cell].kind].less_is_better ? median / figure.median
+								       : figure.median / median;
+}
+
 static void show_ratio(double ratio)
 {
 	if (ratio > 0)
-		printf(" %8.2f", ratio);
+		printf(" %8.*f", ratio < 0.1 ? 4 : 2, ratio);
 	else
 		printf(" %8s", "-");
 }
@@ -63,6 +77,8 @@ static void show_row(const struct ivp_bench *bench, size_t number, enum ivp_benc
 	put_number(cell, figure.most);
 	printf(" %4zu", figure.count);
 	show_ratio(ratio_of(bench, number, label, figure.median));
+	if (bench->others)
+		show_ratio(ours_of(bench, number, label, figure.median));
 	if (ivp_bench_words[cell->kind].values[1]) {
 		ivp_bench_figure(bench, number, label, 1, &figure);
 		put_number(cell, figure.median);
@@ -97,6 +113,8 @@ static void show_table(const struct ivp_bench *bench, size_t from, size_t to, en
 	printf(", %s, processors %s\n", shown[cell->kind].unit, ivp_bench_labels[label]);
 	printf("  %-38s %8s %8s %8s %4s %8s", words->values[1] ? words->values[0] : "", "median", "least", "most", "n",
 	       "x");
+	if (bench->others)
+		printf(" %8s", "ours");
 	printf(words->values[1] ? " %8s\n" : "\n", words->values[1]);
 	for (size_t i = from; i < to; i++)
 		show_row(bench, i, label);
@@ -113,12 +131,14 @@ static void show_head(const struct ivp_bench *bench)
 	ivp_log_clean(path, sizeof(path), info->path, '?');
 	printf("%s: %s, %s, rings of %s\n", path, ivp_options_size_text(size, info->size), info->cache,
 	       ivp_options_size_text(ring, info->ring_size));
-	printf("%ld processors, %" PRIu64 " rounds, seed %" PRIu64 "; samples:", sysconf(_SC_NPROCESSORS_ONLN),
-	       bench->rounds, bench->seed);
+	printf("%d processor%s, %" PRIu64 " rounds, seed %" PRIu64 "; samples:", bench->processors,
+	       bench->processors == 1 ? "" : "s", bench->rounds, bench->seed);
 	for (int i = 0; i < IVP_BENCH_LABELS; i++)
 		if (counts[i])
 			printf(" %zu %s", counts[i], ivp_bench_labels[i]);
 	putchar('\n');
+	for (size_t i = 0; i < bench->left_count; i++)
+		printf("left out: %s: %s\n", bench->left[i].way, bench->left[i].why);
 }
 
 void ivp_bench_show(const struct ivp_bench *bench)
@@ -136,6 +156,8 @@ void ivp_bench_show(const struct ivp_bench *bench)
 	printf("\nnear: a cache line goes there and back in less than %d ns; mixed: the processors moved meanwhile\n"
 	       "x: times the first row of the same table\n",
 	       IVP_BENCH_FAR_NS);
+	if (bench->others)
+		puts("ours: how many times as good as this \"ivpipe, no digest\" is");
 }
 
 /* ---- for programs ---- */
@@ -167,6 +189,9 @@ static void figure_json(struct ivp_json *json, const struct ivp_bench *bench, si
 	ivp_json_number(json, "count", figure.count);
 	if (ratio > 0)
 		ivp_json_real(json, "ratio", ratio);
+	ratio = ours_of(bench, cell, label, figure.median);
+	if (ratio > 0)
+		ivp_json_real(json, "ours", ratio);
 	for (int i = 0; i < 2 && words->values[i]; i++) {
 		ivp_bench_figure(bench, cell, label, i, &figure);
 		ivp_json_object(json, words->values[i]);
@@ -205,6 +230,14 @@ static void region_json(struct ivp_json *json, const struct ivp_region_info *inf
 	ivp_json_end(json);
 }
 
+static void left_json(struct ivp_json *json, const struct ivp_bench_left *left)
+{
+	ivp_json_object(json, NULL);
+	ivp_json_string(json, "way", left->way);
+	ivp_json_string(json, "why", left->why);
+	ivp_json_end(json);
+}
+
 void ivp_bench_show_json(const struct ivp_bench *bench)
 {
 	struct ivp_json json = {.out = stdout};
@@ -214,9 +247,15 @@ void ivp_bench_show_json(const struct ivp_bench *bench)
 	ivp_json_bool(&json, "quick", bench->quick);
 	ivp_json_number(&json, "rounds", bench->rounds);
 	ivp_json_number(&json, "seed", bench->seed);
-	ivp_json_number(&json, "processors", (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
+	ivp_json_number(&json, "processors", (uint64_t)bench->processors);
 	ivp_json_number(&json, "far_from_ns", IVP_BENCH_FAR_NS);
 	region_json(&json, &bench->info);
+	if (bench->others) {
+		ivp_json_list(&json, "left_out");
+		for (size_t i = 0; i < bench->left_count; i++)
+			left_json(&json, &bench->left[i]);
+		ivp_json_end(&json);
+	}
 	ivp_json_list(&json, "figures");
 	for (size_t i = 0; i < bench->cell_count; i++)
 		for (int label = 0; label < IVP_BENCH_LABELS; label++)

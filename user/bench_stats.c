@@ -162,3 +162,18 @@ size_t ivp_bench_base(const struct ivp_bench *bench, size_t cell)
 	}
 	return i;
 }
+
+size_t ivp_bench_ours(const struct ivp_bench *bench, size_t cell)
+{
+	const struct ivp_bench_cell *mine = &bench->cells[cell];
+	size_t i;
+
+	for (i = 0; i < bench->cell_count; i++) {
+		const struct ivp_bench_cell *other = &bench->cells[i];
+
+		if (!strcmp(other->way, IVP_BENCH_OURS) && other->kind == mine->kind && other->size == mine->size &&
+		    !strcmp(other->direction, mine->direction))
+			break;
+	}
+	return i;
+}

@@ -152,6 +152,30 @@ static void __attribute__((noreturn)) serve(const char *memory, pid_t parent)
 	_exit(0);
 }
 
+/* For the other ways. Both end with us, and by us. */
+static pid_t serve_wire(int listener, pid_t parent)
+{
+	pid_t pid = listener < 0 ? 0 : fork();
+
+	if (pid || listener < 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+	ivp_bench_wire_serve(listener);
+}
+
+static void end_servers(const pid_t *pids, int count)
+{
+	for (int i = 0; i < count; i++) {
+		if (pids[i] <= 0)
+			continue;
+		kill(pids[i], SIGKILL);
+		while (waitpid(pids[i], NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+}
+
 static void show_progress(const struct ivp_cli *cli, const char *line)
 {
 	if (!cli->quiet && isatty(STDERR_FILENO))
@@ -213,19 +237,20 @@ static int show(const struct ivp_bench_vm *vm, struct ivp_error *err)
 
 static int measure(const struct ivp_cli *cli, struct ivp_bench_vm *vm, struct ivp_error *err)
 {
-	pid_t parent = getpid(), server = fork();
-	int ret;
+	pid_t parent = getpid(), servers[3] = {fork()};
+	int ret = 0;
 
-	if (!server)
+	if (!servers[0])
 		serve(vm->memory, parent);
-	if (server < 0)
-		return ivp_fail(err, IVP_FAIL_GENERAL, -errno, "fork: %s", strerror(errno));
-	ret = follow(cli, vm, err);
+	for (int i = 0; i < 2; i++)
+		servers[i + 1] = serve_wire(vm->devices.listeners[i], parent);
+	if (servers[0] < 0 || servers[1] < 0 || servers[2] < 0)
+		ret = ivp_fail(err, IVP_FAIL_GENERAL, -errno, "fork: %s", strerror(errno));
+	if (!ret)
+		ret = follow(cli, vm, err);
 	if (!ret)
 		ret = await_end(vm, err);
-	kill(server, SIGKILL);
-	while (waitpid(server, NULL, 0) < 0 && errno == EINTR)
-		;
+	end_servers(servers, 3);
 	return ret ? ret : show(vm, err);
 }
 
@@ -241,7 +266,8 @@ static void set_options(struct ivp_bench_vm *vm, const struct ivp_cli *cli, cons
 
 int ivp_bench_vm(struct ivp_cli *cli, const struct ivp_bench *bench, struct ivp_error *err)
 {
-	struct ivp_bench_vm vm = {.kernel = cli->kernel, .accel = cli->accel, .said = -1};
+	struct ivp_bench_vm vm = {
+		.kernel = cli->kernel, .accel = cli->accel, .said = -1, .devices = {.listeners = {-1, -1}}};
 	int ret = ivp_bench_vm_find(&vm, err);
 
 	set_options(&vm, cli, bench);

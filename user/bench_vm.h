@@ -10,6 +10,7 @@
 #define IVP_BENCH_VM_H
 
 #include "bench.h"
+#include "bench_devices.h"
 #include "cli.h"
 
 #define IVP_BENCH_VM_MARK "IVPIPE_BENCH_GUEST=1"
@@ -27,6 +28,7 @@ struct ivp_bench_vm {
 	char options[256]; /* for the guest's bench */
 	int pid;           /* QEMU's; 0: none */
 	int said;          /* what its first process says */
+	struct ivp_bench_devices devices;
 };
 
 /* bench_boot.c: find what is needed; make the directory with everything; start QEMU, which ends with us; take it all away. */
@@ -41,5 +43,7 @@ int ivp_bench_vm(struct ivp_cli *cli, const struct ivp_bench *bench, struct ivp_
 
 /* bench_guest.c: for process 1: returns in a child, with other arguments, if this is such a guest; and at once if it is none. */
 void ivp_bench_guest(int *argc, char ***argv);
+/* There: what such a guest has besides its memory; NULL: this is none. */
+const struct ivp_bench_load *ivp_bench_guest_load(void);
 
 #endif

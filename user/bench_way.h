@@ -12,6 +12,7 @@
 #define IVP_BENCH_PIECE_MAX (16 << 20)
 
 struct ivp_bench_line;
+struct ivp_bench_port;
 
 /* What is there before the two ends are: descriptors of each, and memory that they share. */
 struct ivp_bench_channel {
@@ -36,6 +37,7 @@ struct ivp_bench_job {
 	uint32_t given, taken; /* turns of the line */
 	struct ivp_region *region;
 	struct ivp_lane *lane;
+	const struct ivp_bench_port *port; /* for orders, or NULL */
 };
 
 struct ivp_bench_way {

@@ -71,6 +71,7 @@ static int check(const struct ivp_cli *cli, struct ivp_bench *bench, struct ivp_
 	bench->quick = cli->quick;
 	bench->rounds = cli->rounds ? cli->rounds : cli->quick ? 3 : 5;
 	bench->seed = cli->seed;
+	bench->processors = (int)sysconf(_SC_NPROCESSORS_ONLN);
 	bench->cancel = &ivp_cli_signal;
 	if (parse_sizes(bench, cli->sizes ? cli->sizes : cli->quick ? "4K,64K" : "4K,64K,1M", err))
 		return err->number;
@@ -173,11 +174,24 @@ static int listen_to(struct ivp_cli *cli, struct ivp_region *region, struct ivp_
 	return ret;
 }
 
+/* The static helper makes no guests, and is none. */
+static void set_others(struct ivp_bench *bench, struct ivp_bench_peer *peer)
+{
+#ifndef IVP_STATIC
+	if (ivp_bench_guest_load())
+		peer->others = ivp_bench_base_begin(bench, ivp_bench_guest_load());
+#else
+	(void)bench;
+	(void)peer;
+#endif
+}
+
 static int run_client(struct ivp_cli *cli, struct ivp_bench *bench, struct ivp_region *region, struct ivp_error *err)
 {
 	struct ivp_bench_peer peer = {.region = region};
 	int ret;
 
+	set_others(bench, &peer);
 	ivp_cli_lane_options(cli, &peer.options);
 	/* What a record has room for, but for its header. */
 	peer.piece = bench->info.ring_size / 4 < IVP_PIECE_MAX ? bench->info.ring_size / 4 : IVP_PIECE_MAX;

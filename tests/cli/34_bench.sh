@@ -141,7 +141,7 @@ check 'is told by one line' grep -q 'ivpipe: bench: .*no ivpipe bench' "$work/se
 # order OP SIZE BYTES: as bench_peer.c has it, to a server that refuses it.
 order() {
 	python3 -c 'import struct, sys
-sys.stdout.buffer.write(struct.pack("<4Q", 0x31687362706976, *map(int, sys.argv[1:])))' "$@" >"$work/order"
+sys.stdout.buffer.write(struct.pack("<4Q", 0x32687362706976, *map(int, sys.argv[1:])))' "$@" >"$work/order"
 	start server "$IVPIPE" bench -v -r "$region" --listen
 	listens server
 	"$IVPIPE" send -q -r "$region" -s bench "$work/order" 2>/dev/null
