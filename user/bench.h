@@ -7,6 +7,7 @@
 #define IVP_BENCH_H
 
 #include <signal.h>
+#include <stdio.h>
 
 #include "json.h"
 #include "ivpipe.h"
@@ -72,7 +73,7 @@ struct ivp_bench {
 	bool others;    /* there is more than ivpipe: how many times as good as the other ways that is, is shown, too */
 	char *text;     /* what cells point into, or NULL: they are constants */
 	int processors; /* of who measured */
-	const char *mode; /* "self", "client" */
+	const char *mode; /* "self", "client", "vm" */
 	struct ivp_region_info info;
 	/* One sample of a cell. */
 	int (*measure)(struct ivp_bench *bench, const struct ivp_bench_cell *cell, double values[2],
@@ -137,6 +138,11 @@ int ivp_bench_client(struct ivp_bench *bench, struct ivp_bench_peer *peer, struc
 /* Tell the server that it was all. */
 int ivp_bench_client_end(struct ivp_bench_peer *peer, struct ivp_error *err);
 int ivp_bench_serve(struct ivp_listener *listener, int64_t wait_ms, struct ivp_error *err);
+
+/* bench_record.c: what was measured, for somebody else to show. */
+void ivp_bench_record_write(const struct ivp_bench *bench, FILE *out);
+/* Into one that has its rounds, and nothing measured. */
+int ivp_bench_record_read(struct ivp_bench *bench, FILE *in, struct ivp_error *err);
 
 /* bench_report.c, bench_plot.c */
 void ivp_bench_show(const struct ivp_bench *bench);

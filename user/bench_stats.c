@@ -99,6 +99,7 @@ int ivp_bench_run(struct ivp_bench *bench, struct ivp_error *err)
 void ivp_bench_free(struct ivp_bench *bench)
 {
 	free(bench->samples);
+	free(bench->text);
 	bench->samples = NULL;
 }
 

@@ -17,7 +17,7 @@
 
 #if defined(IVP_STATIC) || !defined(__x86_64__)
 
-int ivp_bench_vm(struct ivp_cli *cli, const struct ivp_bench *bench, struct ivp_error *err)
+int ivp_bench_vm(struct ivp_cli *cli, struct ivp_bench *bench, struct ivp_error *err)
 {
 	(void)cli;
 	(void)bench;
@@ -221,21 +221,21 @@ static int await_end(struct ivp_bench_vm *vm, struct ivp_error *err)
 	return ret ? ivp_fail(err, IVP_FAIL_GENERAL, ret, "--vm: the guest does not switch itself off") : 0;
 }
 
-static int show(const struct ivp_bench_vm *vm, struct ivp_error *err)
+static int read_report(const struct ivp_bench_vm *vm, struct ivp_bench *bench, struct ivp_error *err)
 {
 	FILE *file = fopen(vm->out, "re");
-	char bytes[4096];
-	size_t got;
+	int ret;
 
 	if (!file)
 		return ivp_fail(err, IVP_FAIL_GENERAL, -errno, "%s: %s", vm->out, strerror(errno));
-	while ((got = fread(bytes, 1, sizeof(bytes), file)) > 0)
-		fwrite(bytes, 1, got, stdout);
+	ret = ivp_bench_record_read(bench, file, err);
 	fclose(file);
-	return 0;
+	bench->mode = "vm";
+	bench->others = true;
+	return ret;
 }
 
-static int measure(const struct ivp_cli *cli, struct ivp_bench_vm *vm, struct ivp_error *err)
+static int measure(const struct ivp_cli *cli, struct ivp_bench_vm *vm, struct ivp_bench *bench, struct ivp_error *err)
 {
 	pid_t parent = getpid(), servers[3] = {fork()};
 	int ret = 0;
@@ -251,20 +251,20 @@ static int measure(const struct ivp_cli *cli, struct ivp_bench_vm *vm, struct iv
 	if (!ret)
 		ret = await_end(vm, err);
 	end_servers(servers, 3);
-	return ret ? ret : show(vm, err);
+	return ret ? ret : read_report(vm, bench, err);
 }
 
 static void set_options(struct ivp_bench_vm *vm, const struct ivp_cli *cli, const struct ivp_bench *bench)
 {
 	char *at = vm->options, *end = vm->options + sizeof(vm->options);
 
-	at += snprintf(at, (size_t)(end - at), "--rounds %" PRIu64 " --seed %" PRIu64 "%s%s --sizes ", bench->rounds,
-		       bench->seed, cli->quick ? " --quick" : "", cli->json ? " --json" : "");
+	at += snprintf(at, (size_t)(end - at), "--rounds %" PRIu64 " --seed %" PRIu64 "%s --sizes ", bench->rounds,
+		       bench->seed, cli->quick ? " --quick" : "");
 	for (size_t i = 0; i < bench->size_count; i++)
 		at += snprintf(at, (size_t)(end - at), "%s%" PRIu64, i ? "," : "", bench->sizes[i]);
 }
 
-int ivp_bench_vm(struct ivp_cli *cli, const struct ivp_bench *bench, struct ivp_error *err)
+int ivp_bench_vm(struct ivp_cli *cli, struct ivp_bench *bench, struct ivp_error *err)
 {
 	struct ivp_bench_vm vm = {
 		.kernel = cli->kernel, .accel = cli->accel, .said = -1, .devices = {.listeners = {-1, -1}}};
@@ -276,7 +276,7 @@ int ivp_bench_vm(struct ivp_cli *cli, const struct ivp_bench *bench, struct ivp_
 	if (!ret)
 		ret = boot_any(&vm, err);
 	if (!ret)
-		ret = measure(cli, &vm, err);
+		ret = measure(cli, &vm, bench, err);
 	ivp_bench_vm_stop(&vm);
 	ivp_bench_vm_remove(&vm);
 	return ret;

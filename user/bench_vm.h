@@ -38,8 +38,8 @@ int ivp_bench_vm_start(struct ivp_bench_vm *vm, const char *accel, struct ivp_er
 void ivp_bench_vm_stop(struct ivp_bench_vm *vm);
 void ivp_bench_vm_remove(struct ivp_bench_vm *vm);
 
-/* bench_vm.c: all of it. The report goes to standard output. */
-int ivp_bench_vm(struct ivp_cli *cli, const struct ivp_bench *bench, struct ivp_error *err);
+/* bench_vm.c: all of it. bench gets what was measured. */
+int ivp_bench_vm(struct ivp_cli *cli, struct ivp_bench *bench, struct ivp_error *err);
 
 /* bench_guest.c: for process 1: returns in a child, with other arguments, if this is such a guest; and at once if it is none. */
 void ivp_bench_guest(int *argc, char ***argv);

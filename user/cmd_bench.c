@@ -47,11 +47,9 @@ static int check_vm(const struct ivp_cli *cli, struct ivp_error *err)
 		return cli->kernel || cli->accel
 			       ? ivp_fail(err, IVP_FAIL_USAGE, -EINVAL, "--kernel and --accel are for --vm")
 			       : 0;
-	if (cli->self || cli->listen || cli->plot || cli->control || cli->service)
-		return ivp_fail(
-			err, IVP_FAIL_USAGE, -EINVAL,
-			"--vm has both ends, and shows what its guest says: leave out --self, --listen, --service, "
-			"--control and --plot");
+	if (cli->self || cli->listen || cli->control || cli->service)
+		return ivp_fail(err, IVP_FAIL_USAGE, -EINVAL,
+				"--vm has both ends: leave out --self, --listen, --service and --control");
 	if (cli->accel && strcmp(cli->accel, "kvm") && strcmp(cli->accel, "tcg"))
 		return ivp_fail(err, IVP_FAIL_USAGE, -EINVAL, "--accel: kvm or tcg");
 	return 0;
@@ -86,7 +84,10 @@ static void progress(const struct ivp_bench *bench, size_t done, size_t all)
 
 static int report(const struct ivp_cli *cli, const struct ivp_bench *bench, struct ivp_error *err)
 {
-	if (cli->json)
+	/* A guest's host shows it. */
+	if (bench->others && !cli->vm)
+		ivp_bench_record_write(bench, stdout);
+	else if (cli->json)
 		ivp_bench_show_json(bench);
 	else
 		ivp_bench_show(bench);
@@ -233,7 +234,7 @@ int ivp_cmd_bench(struct ivp_cli *cli)
 				  : run_end(cli, bench, &err);
 	if (bench->sample_count && bench->progress)
 		fputs("\r\033[K", stderr);
-	if (!ret && !cli->listen && !cli->vm)
+	if (!ret && !cli->listen)
 		ret = report(cli, bench, &err);
 	ivp_bench_free(bench);
 	free(bench);

@@ -108,6 +108,8 @@ for size in 4096 65536; do
 	check "streams of $size bytes in both directions" json client "has('stream', 'bytes/s', 'ivpipe ivpipe-digest', $size, $both)"
 	check 'copies' json client "has('copy', 'bytes/s', 'memcpy', $size, $both)"
 done
+check 'sleepers and idling' json client "has('wake', 'ns', 'ivpipe', 64) and has('idle', 'percent', 'ivpipe')"
+check 'no more than that' json client "'left_out' not in d and not any('ours' in f for f in figures)"
 check 'round trips and messages' json client "has('round_trip', 'ns', 'ivpipe', 64) and has('messages', 'messages/s', 'ivpipe', 64, $both)"
 
 start server "$IVPIPE" bench -v -r "$region" --listen --keep -s other
@@ -150,6 +152,8 @@ sys.stdout.buffer.write(struct.pack("<4Q", 0x32687362706976, *map(int, sys.argv[
 check 'an order of a write that is too large' order 2 16777217 1
 check 'of too many bytes' order 1 1 18446744073709551615
 check 'of half a message' order 3 64 65
+check 'of a long rest' order 6 1 5001
+check 'an answer' order 5 1 1
 check 'nobody serves' complains 5 'nobody listens' "$IVPIPE" bench -r "$region" --wait 200ms
 check 'nobody comes' complains 5 '' "$IVPIPE" bench -r "$region" --listen --wait 200ms
 
@@ -178,10 +182,46 @@ else
 	check 'a guest that fails' complains 1 'in the guest: bench: nobody is there' "${faked[@]}"
 	fake_qemu 'echo up; exit 0'
 	check 'a guest that is gone' complains 8 'QEMU ended before' "${faked[@]}"
-	fake_qemu 'for word; do case $word in file,id=out,*) echo "$@" >"${word##*path=}" ;; esac; done; echo up; echo code 0'
-	check 'a guest that reports' gives 0 "${faked[@]}"
-	check 'its report is all there is' grep -q -- '--rounds 3 --seed 0 --quick --sizes 4096,65536 ' "$work/last.out"
-	check 'one without a word' test ! -s "$work/last.err"
+	# reports LINE...: one that writes these into its report, and what it was started with into a file; it has virtio-9p alone.
+	reports() {
+		printf '%s\n' "$@" >"$work/report"
+		fake_qemu "case \$* in *help) echo 'name \"virtio-9p-pci\", bus PCI'; exit ;; esac; echo \"\$@\" >'$work/words'
+			for word; do case \$word in file,id=out,*) cp '$work/report' \"\${word##*path=}\" ;; esac; done
+			for word; do case \$word in /*/root) cp \"\$word\" '$work/root' ;; esac; done; echo up; echo code 0"
+	}
+	short=('region 65536 4096 write-combine /a/path' 'processors 1' 'left tcp nobody has it' 'cell 0 1 4096 out bar-copy the limit'
+		'cell 0 0 4096 out ivpipe ours' 'cell 0 0 4096 out 9p theirs' 'cell 2 0 64 - ivpipe ours' 'cell 2 0 64 - tcp theirs'
+		'sample 0 1 0 0 3 8e9 0' 'sample 1 1 0 0 3 4e9 0' 'sample 2 1 0 0 3 1e9 0' 'sample 3 1 0 0 3 100 200'
+		'sample 4 1 0 0 3 300 400')
+	reports "${short[@]}" end
+	start told "${faked[@]}" --json
+	check 'a guest that reports' ends told 0
+	check 'it was told what to measure' grep -q -- '--rounds 3 --seed 0 --quick --sizes 4096,65536' "$work/words"
+	check 'its memory' json told "d['region']['cache'] == 'write-combine' and d['mode'] == 'vm' and d['processors'] == 1"
+	check 'what was left out' json told "d['left_out'] == [{'way': 'tcp', 'why': 'nobody has it'}]"
+	check 'how many times as good ours is, both ways' json told \
+		"[f['ours'] for f in figures] == [0.5, 1, 4, 1, 3] and [f.get('ratio') for f in figures] == [1, 0.5, 0.125, None, None]"
+	check 'a device that QEMU lacks is named to it' grep -aq 'left virtio-blk QEMU has no device virtio-blk-pci' "$work/root"
+	check 'the one that it has is asked for' grep -q 'virtio-9p-pci,fsdev' "$work/words"
+	check 'and no other' test "$(grep -c 'virtio-blk-pci' "$work/words")" = 0
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\ncat >"$0.script"\n' >"$work/fake/gnuplot"
+	check 'a picture of it' gives 0 env PATH="$work/fake:$PATH" "$IVPIPE" bench --vm --quick --accel tcg --kernel /proc/self/exe \
+		--plot "$work/vm.png"
+	check 'has its lines' grep -q 'theirs out' "$work/fake/gnuplot.script"
+	check 'a table' gives 0 "${faked[@]}"
+	check 'tells of what was left out' grep -qx 'left out: tcp: nobody has it' "$work/last.out"
+	check 'and has a column of ours' grep -qE '^  theirs, out +1\.000 +1\.000 +1\.000 +1 +0\.12 +4\.00$' "$work/last.out"
+	check 'nothing is said of it' test ! -s "$work/last.err"
+	for line in 'cell 9 0 64 - x x' 'sample 5 1 0 0 3 1 1' 'sample 0 1 0 0 7 1 1' 'sample 0 1 0 0 3 inf 1' $'left tcp \e[2J' 'left tcp' \
+		'processors 0' 'cell 0 0 64 out late late' 'what is this'; do
+		reports "${short[@]}" "$line" end
+		check "a report with '${line//[^ -~]/?}'" complains 7 'report is damaged' "${faked[@]}"
+	done
+	reports "${short[@]}"
+	check 'half a report' complains 7 'report is damaged' "${faked[@]}"
+	reports end
+	check 'none' complains 7 'report is damaged' "${faked[@]}"
 	check 'nothing is left of them' test "$(vms)" = "$before"
 fi
 
