@@ -178,6 +178,14 @@ int ivp_bench_vm_make(struct ivp_bench_vm *vm, struct ivp_error *err)
 
 /* ---- QEMU ---- */
 
+/* Those of its devices come last. */
+static void set_words(char **to, const char *const *words, size_t count, const struct ivp_bench_devices *devices)
+{
+	for (size_t i = 0; i < count; i++)
+		*to++ = (char *)words[i];
+	memcpy(to, devices->words, devices->word_count * sizeof(*to));
+}
+
 /* In the child. Its last words go to a file, which is read when it did not start. */
 static void __attribute__((noreturn)) be_qemu(const struct ivp_bench_vm *vm, const char *accel, int said, pid_t parent)
 {
@@ -234,10 +242,7 @@ static void __attribute__((noreturn)) be_qemu(const struct ivp_bench_vm *vm, con
 		 (unsigned long long)vm->size);
 	snprintf(text[2], sizeof(text[2]), "file,id=console,path=%s", vm->console);
 	snprintf(text[3], sizeof(text[3]), "file,id=out,path=%s", vm->out);
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		argv[i + 1] = (char *)words[i];
-	memcpy(argv + 1 + sizeof(words) / sizeof(words[0]), vm->devices.words,
-	       vm->devices.word_count * sizeof(vm->devices.words[0]));
+	set_words(argv + 1, words, sizeof(words) / sizeof(words[0]), &vm->devices);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() == parent && dup2(null, 0) == 0 && dup2(said, 1) == 1 && dup2(complaints, 2) == 2)
 		execv(vm->qemu, argv);

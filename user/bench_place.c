@@ -105,7 +105,7 @@ int ivp_bench_place_stream(const struct ivp_bench_place *place, size_t piece, bo
 {
 	struct ivp_bench_job job = {.piece = piece};
 	uint64_t bytes = piece * (piece < 65536 ? 65536 / piece : 2);
-	double seconds;
+	double seconds = 1;
 	int ret = ivp_bench_job_memory(&job, err);
 
 	for (int i = 0; !ret && i < 2; i++)

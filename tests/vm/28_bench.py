@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import signal
+import subprocess
 import sys
 
 from scenario import M, Scenario
@@ -15,7 +16,8 @@ from vm import KVM_USER, ROOT, accelerator, guest_files
 QUICK = '--quick --rounds 1 --sizes 4K,64K --json'
 WANTED = {(kind, way, size, direction) for size in (4096, 65536) for direction in ('out', 'in')
           for kind, way in (('stream', 'ivpipe'), ('stream', 'ivpipe-digest'), ('copy', 'memcpy'))}
-WANTED |= {('round_trip', 'ivpipe', 64, None), ('messages', 'ivpipe', 64, 'out'), ('messages', 'ivpipe', 64, 'in')}
+WANTED |= {('round_trip', 'ivpipe', 64, None), ('messages', 'ivpipe', 64, 'out'), ('messages', 'ivpipe', 64, 'in'),
+           ('wake', 'ivpipe', 64, None), ('idle', 'ivpipe', None, None)}
 
 
 def check_report(t, text, what, cache):
@@ -26,21 +28,109 @@ def check_report(t, text, what, cache):
         t.check(False, what, text)
         return
     figures = report['figures']
-    values = [f[name]['least'] for f in figures for name in ('rate', 'p50', 'p99') if name in f]
+    values = [f[name]['least'] for f in figures for name in ('rate', 'p50', 'p99', 'client', 'server') if name in f]
     found = {(f['kind'], f['way'], f.get('size'), f.get('direction')) for f in figures}
     t.check(WANTED <= found and all(value > 0 for value in values), what, text)
     t.equal(report['region']['cache'], cache, f'{what}: the memory type')
     for f in figures:
-        name = 'p50' if 'p50' in f else 'rate'
+        name = next(name for name in ('rate', 'p50', 'client') if name in f)
         t.note(f"{what}: {f['kind']} {f['way']} {f.get('size', '')} {f.get('direction', '')} {f[name]['median']:.3g} {f['unit']}")
 
 
-def made(t, *options):
-    return t.ivpipe('bench', '--vm', '--kernel', guest_files()[1], '--accel', accelerator(), *QUICK.split(), *options)
+# By the modules that each needs, what a guest has besides: streams, and where there is another end, its answers.
+BASES = {'': ('bar-copy', 'bar-memcpy'), 'ivshmem': ('node', 'node-memcpy'), 'virtio_console': ('virtio-serial',), 'virtio_blk': ('virtio-blk',),
+         '9p': ('9p',), 'virtio_net': ('tcp',)}
+LEFT = {'node': 'ivshmem', 'virtio-serial': 'virtio_console', 'virtio-blk': 'virtio_blk', '9p': '9pnet_virtio', 'tcp': 'virtio_net'}
+
+
+def made(t, *options, kernel=None):
+    return t.ivpipe('bench', '--vm', '--kernel', kernel or guest_files()[1], '--accel', accelerator(), *QUICK.split(), *options)
+
+
+class Kernel:
+    """The tests' kernel as if it were installed, with those of its modules that a place besides has; without it none."""
+
+    def __init__(self, t):
+        release, image, _ = guest_files()
+        self.tree = f'{t.work}/kernel'
+        self.image = f'{self.tree}/boot/vmlinuz-{release}'
+        self.modules = f'{self.tree}/lib/modules/{release}'
+        package = f'{os.path.dirname(os.path.dirname(image))}/lib/modules/{release}'
+        os.makedirs(f'{self.tree}/boot')
+        shutil.copy(image, self.image)
+        shutil.copytree(package, self.modules, ignore=lambda place, names: [n for n in names if n in ('build', 'source')])
+        built = subprocess.run([f'{ROOT}/scripts/vm-module', release, f'/usr/src/linux-headers-{release}'], check=True, stdout=subprocess.PIPE, text=True).stdout
+        os.makedirs(f'{self.modules}/updates')
+        shutil.copy(next(path for path in built.splitlines() if path.endswith('/ivshmem.ko')), f'{self.modules}/updates')
+        self.release = release
+        self.index()
+
+    def index(self):
+        subprocess.run(['/sbin/depmod', '-b', self.tree, self.release], check=True)
+
+    def has(self, name):
+        with open(f'{self.modules}/modules.dep', encoding='utf-8') as f:
+            return any(f'/{name}.ko:' in line for line in f)
+
+    def drop(self, name):
+        """Without one that was there."""
+        for place, _, files in os.walk(self.modules):
+            if f'{name}.ko' in files:
+                os.remove(f'{place}/{name}.ko')
+        self.index()
+
+
+def check_bases(t, whole, kernel, what):
+    """All that the kernel has is measured, and the rest is named."""
+    report = json.loads(whole.output)
+    left = {row['way']: row['why'] for row in report['left_out']}
+    found = {(f['kind'], f['way'], f.get('size'), f.get('direction')) for f in report['figures']
+             if f.get('rate', f.get('p50', {})).get('least', 0) > 0 and f['ours'] > 0}
+    wanted, gone = set(), {}
+    for module, ways in BASES.items():
+        there = not module or kernel.has(module)
+        for way in ways if there else ():
+            wanted |= {('stream', way, size, direction) for size in (4096, 65536) for direction in ('out', 'in')}
+            if way in ('virtio-serial', 'tcp'):
+                wanted |= {(kind, way, 64, None) for kind in ('round_trip', 'wake')}
+                wanted |= {('messages', way, 64, direction) for direction in ('out', 'in')}
+        if not there:
+            gone[ways[0]] = f'has no module {LEFT[ways[0]]}'
+    t.check(wanted <= found, f'{what}: all that it can be held against', wanted - found)
+    t.check({f['way'] for f in report['figures'] if f['way'] in sum(BASES.values(), ())} == {way for _, way, _, _ in wanted},
+            f'{what}: and nothing else')
+    t.check(left.keys() == gone.keys() and all(left[way].endswith(why) for way, why in gone.items()), f'{what}: what it has not is named',
+            (left, gone))
+    idle = [f for f in report['figures'] if f['kind'] == 'idle' and f['way'] == 'ivpipe']
+    t.check(idle and all(idle[0][end]['least'] > 0 for end in ('client', 'server')), f'{what}: a lane that carries nothing', idle)
+
+
+def check_others(t):
+    """A guest that the helper makes, by what its kernel has."""
+    kernel = Kernel(t)
+    for without in None, 'virtio_blk':
+        if without:
+            kernel.drop(without)
+        what = f'a guest without {without}' if without else 'a guest with all there is'
+        whole = made(t, kernel=kernel.image)
+        t.check(whole.wait(240) == 0 and not whole.errors, what, whole.errors)
+        check_report(t, whole.output, what, 'write-combine')
+        check_bases(t, whole, kernel, what)
+    with open(f'{kernel.modules}/kernel/drivers/net/virtio_net.ko', 'wb') as broken:
+        broken.write(b'no module')
+    table = t.ivpipe('bench', '--vm', '--kernel', kernel.image, '--accel', accelerator(), *QUICK.replace('--json', '').split())
+    t.check(table.wait(240) == 0 and '\nleft out: tcp: virtio_net.ko cannot be loaded: ' in table.output, 'one that cannot be loaded is named',
+            (table.output, table.errors))
+    t.check('virtio-serial, out ' in table.output and ' ours' in table.output, 'the others are in the table', table.output)
+    os.remove(f'{kernel.modules}/modules.dep')
+    whole = made(t, kernel=kernel.image)
+    t.check(whole.wait(240) == 0, 'a kernel without modules', whole.errors)
+    left = {row['way']: row['why'] for row in json.loads(whole.output)['left_out']}
+    t.check(left.keys() == LEFT.keys() and all(left.values()), 'each way that needs one is named', left)
 
 
 def check_made(t):
-    """A guest that the helper makes; and what is left of it when the helper ends before its time."""
+    """A guest that the helper makes, of any kernel; and what is left of it when the helper ends before its time."""
     whole = made(t)
     t.check(whole.wait(240) == 0 and not whole.errors, 'a guest of its own', whole.errors)
     check_report(t, whole.output, 'by a guest of its own', 'write-combine')
@@ -68,8 +158,12 @@ def machines_of(pid):
         children = [int(word) for word in f.read().split()]
     machines = []
     for child in children:
-        with open(f'/proc/{child}/cmdline', encoding='utf-8') as f:
-            words = f.read().split('\0')
+        # Those that are asked what QEMU has are soon gone.
+        try:
+            with open(f'/proc/{child}/cmdline', encoding='utf-8') as f:
+                words = f.read().split('\0')
+        except (FileNotFoundError, ProcessLookupError):
+            continue
         machines += [(child, word.split('mem-path=')[1].split(',')[0]) for word in words if 'mem-path=' in word]
     return machines
 
@@ -113,4 +207,5 @@ with Scenario('bench between a guest and its host', deadline=600) as t:
     check_made(t)
     # A kernel with checkers has no modules for the other ways.
     if os.environ.get('IVPIPE_FLAVOUR', 'cloud-amd64') in ('cloud-amd64', 'amd64'):
+        check_others(t)
         check_figures(t)
