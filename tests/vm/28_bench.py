@@ -85,7 +85,7 @@ def check_bases(t, whole, kernel, what):
     report = json.loads(whole.output)
     left = {row['way']: row['why'] for row in report['left_out']}
     found = {(f['kind'], f['way'], f.get('size'), f.get('direction')) for f in report['figures']
-             if f.get('rate', f.get('p50', {})).get('least', 0) > 0 and f['ours'] > 0}
+             if f.get('rate', f.get('p50', {})).get('least', 0) > 0 and f.get('ours', 0) > 0}
     wanted, gone = set(), {}
     for module, ways in BASES.items():
         there = not module or kernel.has(module)
