@@ -66,6 +66,40 @@ static loff_t ivshmem_llseek(struct file *file, loff_t offset, int whence)
 	return fixed_size_llseek(file, offset, whence, ivd->region.size);
 }
 
+/* Bytes for the next step of a transfer: up to the end of the window that pos lies in. */
+static size_t step_size(u64 pos, size_t left)
+{
+	return min_t(size_t, left, IVSHMEM_WINDOW - pos % IVSHMEM_WINDOW);
+}
+
+/*
+ * Bytes moved until user memory was not there: with the lock held it is used as far as it is mapped, and not waited for. The
+ * calls that do not check, for copy_from_user() would fill with zeros what it could not copy.
+ */
+static ssize_t copy_mapped(struct ivshmem_region *r, u64 pos, char __user *ubuf, size_t len, bool write)
+{
+	void *at = ivshmem_region_address(r, pos);
+	size_t left;
+
+	if (IS_ERR_OR_NULL(at))
+		return PTR_ERR(at);
+	pagefault_disable();
+	left = write ? __copy_from_user_inatomic(at, ubuf, len) : __copy_to_user_inatomic(ubuf, at, len);
+	pagefault_enable();
+	return len - left;
+}
+
+static ssize_t step_mapped(struct ivshmem_device *ivd, u64 pos, char __user *ubuf, size_t len, bool write)
+{
+	ssize_t moved = -ENODEV;
+
+	down_read(&ivd->lock);
+	if (!ivd->dead)
+		moved = copy_mapped(&ivd->region, pos, ubuf, len, write);
+	up_read(&ivd->lock);
+	return moved;
+}
+
 static int locked_copy(struct ivshmem_device *ivd, u64 pos, void *buf, size_t len, bool write)
 {
 	int err = -ENODEV;
@@ -77,46 +111,52 @@ static int locked_copy(struct ivshmem_device *ivd, u64 pos, void *buf, size_t le
 	return err;
 }
 
-/* Bytes for the next step of a transfer: up to the end of the window that pos lies in. */
-static size_t step_size(u64 pos, size_t left)
+/* Through a buffer, which is made when first needed: user memory comes in, and memory that is no memory goes through it, too. */
+static ssize_t step_bounced(struct ivshmem_device *ivd, u64 pos, void **bounce, char __user *ubuf, size_t len,
+			    bool write)
 {
-	return min_t(size_t, left, IVSHMEM_WINDOW - pos % IVSHMEM_WINDOW);
-}
-
-static int step(struct ivshmem_device *ivd, u64 pos, void *bounce, char __user *ubuf, size_t len, bool write)
-{
+	size_t left = 0;
 	int err;
 
-	if (write && copy_from_user(bounce, ubuf, len))
-		return -EFAULT;
-	err = locked_copy(ivd, pos, bounce, len, write);
-	if (!err && !write && copy_to_user(ubuf, bounce, len))
-		return -EFAULT;
-	return err;
+	if (!*bounce)
+		*bounce = kvmalloc(IVSHMEM_WINDOW, GFP_KERNEL);
+	if (!*bounce)
+		return -ENOMEM;
+	if (write)
+		left = copy_from_user(*bounce, ubuf, len);
+	err = locked_copy(ivd, pos, *bounce, len - left, write);
+	if (err)
+		return err;
+	if (!write)
+		left = copy_to_user(ubuf, *bounce, len);
+	return left == len ? -EFAULT : len - left;
 }
 
 /*
- * Through a bounce buffer: the lock that keeps the memory there must not be held while user memory, which might be a
- * mapping of this very device, is touched. What was transferred before an error counts.
+ * The lock that keeps the memory there must not be held while user memory, which might be a mapping of this very device,
+ * comes in by a fault. What is there already is copied at once, and the rest through a buffer. What was transferred before an
+ * error counts.
  */
 static ssize_t transfer(struct ivshmem_device *ivd, char __user *ubuf, size_t len, u64 pos, bool write)
 {
-	void *bounce = kvmalloc(min_t(size_t, len, IVSHMEM_WINDOW), GFP_KERNEL);
+	void *bounce = NULL;
 	size_t n, done = 0;
-	int err = bounce ? 0 : -ENOMEM;
+	ssize_t moved = access_ok(ubuf, len) ? 0 : -EFAULT;
 
-	while (!err && done < len) {
+	while (moved >= 0 && done < len) {
 		n = step_size(pos + done, len - done);
-		err = step(ivd, pos + done, bounce, ubuf + done, n, write);
-		if (err)
+		moved = step_mapped(ivd, pos + done, ubuf + done, n, write);
+		if (!moved)
+			moved = step_bounced(ivd, pos + done, &bounce, ubuf + done, n, write);
+		if (moved < 0)
 			break;
-		done += n;
+		done += moved;
 		if (fatal_signal_pending(current))
-			err = -EINTR;
+			moved = -EINTR;
 		cond_resched();
 	}
 	kvfree(bounce);
-	return done ?: err;
+	return done ?: moved;
 }
 
 static ssize_t ivshmem_read(struct file *file, char __user *buf, size_t len, loff_t *pos)

@@ -4,8 +4,8 @@
  *
  * A struct ivshmem_device outlives its PCI function: it goes with the last open file. What touches the shared memory holds
  * ->lock for reading and looks at ->dead first; ivshmem_device_kill() sets ->dead under ->lock for writing, so that
- * afterwards nobody is, or will be, in the memory and it can be taken down. Order: mmap_lock, then ->lock; therefore no
- * access to user memory, which may fault, under ->lock.
+ * afterwards nobody is, or will be, in the memory and it can be taken down. Order: mmap_lock, then ->lock; therefore under
+ * ->lock no access to user memory but with page faults disabled.
  */
 #ifndef IVSHMEM_H
 #define IVSHMEM_H
@@ -114,8 +114,9 @@ int ivshmem_region_create(struct ivshmem_region *r, struct device *dev, phys_add
 void ivshmem_region_destroy(struct ivshmem_region *r);
 bool ivshmem_region_mappable(const struct ivshmem_region *r);
 bool ivshmem_region_fits(const struct ivshmem_region *r, unsigned long pgoff, unsigned long pages);
+void *ivshmem_region_address(struct ivshmem_region *r, u64 pos);
 int ivshmem_region_copy(struct ivshmem_region *r, u64 pos, void *buf, size_t len, bool write);
-#define IVSHMEM_WINDOW (64 << 10) /* region_copy does not cross a multiple of this */
+#define IVSHMEM_WINDOW (64 << 10) /* region_copy, and who uses an address, does not cross a multiple of this */
 int ivshmem_region_reach(struct ivshmem_region *r, u64 offset);
 u32 ivshmem_region_load(const struct ivshmem_region *r, u64 offset);
 bool ivshmem_region_has_word(const struct ivshmem_region *r, u64 offset);

@@ -186,6 +186,16 @@ static void *address_of(const struct ivshmem_region *r, u64 offset)
 	return smp_load_acquire(&r->views[offset / VIEW]) + offset % VIEW;
 }
 
+/* Of bytes that lie in a row up to the next multiple of IVSHMEM_WINDOW. NULL: there is none, but for ivshmem_region_copy(). May sleep. */
+void *ivshmem_region_address(struct ivshmem_region *r, u64 pos)
+{
+	int err = ivshmem_region_reach(r, pos);
+
+	if (err)
+		return ERR_PTR(err);
+	return r->io ? NULL : address_of(r, pos);
+}
+
 /* A word that others write, after ivshmem_region_reach(). From any context. */
 u32 ivshmem_region_load(const struct ivshmem_region *r, u64 offset)
 {
@@ -198,19 +208,15 @@ u32 ivshmem_region_load(const struct ivshmem_region *r, u64 offset)
 /* [pos, pos + len) lies inside the region, and does not cross a multiple of IVSHMEM_WINDOW. */
 int ivshmem_region_copy(struct ivshmem_region *r, u64 pos, void *buf, size_t len, bool write)
 {
-	int err = ivshmem_region_reach(r, pos);
-	void *at;
+	void *at = ivshmem_region_address(r, pos);
 
-	if (err)
-		return err;
-	if (r->io) {
-		if (write)
-			memcpy_toio(r->io + pos, buf, len);
-		else
-			memcpy_fromio(buf, r->io + pos, len);
-		return 0;
-	}
-	at = address_of(r, pos);
-	memcpy(write ? at : buf, write ? buf : at, len);
+	if (IS_ERR(at))
+		return PTR_ERR(at);
+	if (at)
+		memcpy(write ? at : buf, write ? buf : at, len);
+	else if (write)
+		memcpy_toio(r->io + pos, buf, len);
+	else
+		memcpy_fromio(buf, r->io + pos, len);
 	return 0;
 }

@@ -151,7 +151,7 @@ static void test_info_compat(void)
 
 static void test_ends(void)
 {
-	char buf[64], *nowhere = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char buf[64], *nowhere = mmap(NULL, 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	tap_ok(pread(fd, buf, 64, size - 10) == 10, "a read ends at the size");
 	tap_ok(pread(fd, buf, 64, size) == 0, "a read at the size: 0");
@@ -166,6 +166,10 @@ static void test_ends(void)
 	       "read moves the position");
 	tap_ok(FAILS(pread(fd, nowhere, 64, 0), EFAULT), "a read to nowhere: EFAULT");
 	tap_ok(FAILS(pwrite(fd, nowhere, 64, 0), EFAULT), "a write from nowhere: EFAULT");
+	mprotect(nowhere, PAGE, PROT_READ | PROT_WRITE);
+	munmap(nowhere + PAGE, PAGE);
+	tap_ok(pread(fd, nowhere + PAGE - 33, 64, 1) == 33, "a read into memory that ends: what fits");
+	tap_ok(pwrite(fd, nowhere + PAGE - 33, 64, 1) == 33, "a write of memory that ends: what there is");
 	munmap(nowhere, PAGE);
 }
 

@@ -120,10 +120,82 @@ static void user_memory_ends(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ivshmem_read(&s->file, last, SIZE, &s->pos), (ssize_t)IVSHMEM_WINDOW);
 	KUNIT_EXPECT_EQ(test, s->pos, (loff_t)IVSHMEM_WINDOW);
 	KUNIT_EXPECT_EQ(test, ivshmem_write(&s->file, last + IVSHMEM_WINDOW, 1, &s->pos), (ssize_t)-EFAULT);
-	KUNIT_EXPECT_EQ(test, ivshmem_read(&s->file, last + IVSHMEM_WINDOW - 1, 2, &s->pos), (ssize_t)-EFAULT);
 	KUNIT_EXPECT_EQ(test, ivshmem_read(&s->file, (char __user *)s->bytes, 1, &s->pos), (ssize_t)-EFAULT);
 	KUNIT_EXPECT_EQ(test, ivshmem_write(&s->file, (char __user *)s->bytes, 1, &s->pos), (ssize_t)-EFAULT);
 	KUNIT_EXPECT_EQ(test, s->pos, (loff_t)IVSHMEM_WINDOW);
+}
+
+static void fill_user(u8 with)
+{
+	u8 bytes[256];
+	unsigned int i;
+
+	memset(bytes, with, sizeof(bytes));
+	for (i = 0; i < FAKE_USER_SIZE; i += sizeof(bytes))
+		WARN_ON(copy_to_user(fake_user() + i, bytes, sizeof(bytes)));
+}
+
+/* In the middle of a step: exactly as many bytes as there were, none more is touched. */
+static void user_memory_ends_within_a_step(struct kunit *test)
+{
+	static const size_t there[] = {1, 7, 4095, 4096, 4097, IVSHMEM_WINDOW + 1};
+	struct scene *s = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(there); i++) {
+		char __user *ubuf = fake_user() + FAKE_USER_SIZE - there[i];
+
+		fill_user(0x33);
+		fill(s, 1);
+		memcpy(s->bytes, s->ivd.region.ram, SIZE);
+		s->pos = 5;
+		KUNIT_EXPECT_EQ(test, ivshmem_write(&s->file, ubuf, SIZE - 5, &s->pos), (ssize_t)there[i]);
+		KUNIT_EXPECT_EQ(test, s->pos, (loff_t)(5 + there[i]));
+		memset(s->bytes + 5, 0x33, there[i]);
+		KUNIT_EXPECT_EQ(test, memcmp(s->bytes, s->ivd.region.ram, SIZE), 0);
+		fill(s, 9);
+		s->pos = 5;
+		KUNIT_EXPECT_EQ(test, ivshmem_read(&s->file, ubuf, SIZE - 5, &s->pos), (ssize_t)there[i]);
+		KUNIT_ASSERT_EQ(test, copy_from_user(s->bytes, ubuf, there[i]), 0UL);
+		KUNIT_EXPECT_EQ(test, memcmp(s->bytes, (u8 *)s->ivd.region.ram + 5, there[i]), 0);
+	}
+}
+
+/* What is not mapped yet comes by a fault, and what was mapped before it goes without. */
+static void user_memory_comes_late(struct kunit *test)
+{
+	struct scene *s = test->priv;
+
+	fill(s, 3);
+	fake_user_forget(FAKE_USER_SIZE / 8);
+	KUNIT_EXPECT_EQ(test, step_mapped(&s->ivd, 0, fake_user() + FAKE_USER_SIZE / 8, 1, false), (ssize_t)0);
+	KUNIT_EXPECT_EQ(test, ivshmem_read(&s->file, fake_user(), SIZE, &s->pos), (ssize_t)SIZE);
+	KUNIT_ASSERT_EQ(test, copy_from_user(s->bytes, fake_user(), SIZE), 0UL);
+	KUNIT_EXPECT_EQ(test, memcmp(s->bytes, s->ivd.region.ram, SIZE), 0);
+	fake_user_forget(FAKE_USER_SIZE / 8);
+	s->pos = 0;
+	KUNIT_EXPECT_EQ(test, ivshmem_write(&s->file, fake_user(), SIZE, &s->pos), (ssize_t)SIZE);
+	memset(s->bytes + FAKE_USER_SIZE / 8, 0, SIZE - FAKE_USER_SIZE / 8);
+	KUNIT_EXPECT_EQ(test, memcmp(s->bytes, s->ivd.region.ram, SIZE), 0);
+}
+
+/* Nothing is there but what calls of its own move: every byte goes through a buffer. */
+static void memory_that_is_none(struct kunit *test)
+{
+	struct scene *s = test->priv;
+	void *ram = s->ivd.region.ram;
+
+	fill(s, 7);
+	s->ivd.region.ram = NULL;
+	s->ivd.region.io = (void __iomem __force *)ram;
+	KUNIT_EXPECT_EQ(test, ivshmem_read(&s->file, fake_user(), SIZE, &s->pos), (ssize_t)SIZE);
+	KUNIT_ASSERT_EQ(test, copy_from_user(s->bytes, fake_user(), SIZE), 0UL);
+	KUNIT_EXPECT_EQ(test, memcmp(s->bytes, ram, SIZE), 0);
+	s->pos = 0;
+	fill_user(0x44);
+	KUNIT_EXPECT_EQ(test, ivshmem_write(&s->file, fake_user(), SIZE, &s->pos), (ssize_t)SIZE);
+	memset(s->bytes, 0x44, SIZE);
+	KUNIT_EXPECT_EQ(test, memcmp(s->bytes, ram, SIZE), 0);
 }
 
 static void seeking(struct kunit *test)
@@ -228,6 +300,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(odd_places),
 	KUNIT_CASE(lengths_without_measure),
 	KUNIT_CASE(user_memory_ends),
+	KUNIT_CASE(user_memory_ends_within_a_step),
+	KUNIT_CASE(user_memory_comes_late),
+	KUNIT_CASE(memory_that_is_none),
 	KUNIT_CASE(seeking),
 	KUNIT_CASE(nothing_to_write_back),
 	KUNIT_CASE(the_dead_answer_enodev),

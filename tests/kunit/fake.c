@@ -103,6 +103,15 @@ void fake_user_return(void)
 	kthread_unuse_mm(mm);
 }
 
+/* All from there on is as new: zeros, which nobody has touched. */
+void fake_user_forget(unsigned long from)
+{
+	unsigned long at, size = FAKE_USER_SIZE - from;
+
+	at = vm_mmap(NULL, user + from, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0);
+	WARN_ON(at != user + from);
+}
+
 void __user *fake_user(void)
 {
 	return (void __user *)user;

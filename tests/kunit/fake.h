@@ -32,5 +32,6 @@ void fake_user_borrow(void);
 void fake_user_return(void);
 /* FAKE_USER_SIZE bytes, followed by nothing. */
 void __user *fake_user(void);
+void fake_user_forget(unsigned long from);
 
 #endif
