@@ -5,6 +5,7 @@
  *   hold NODE touch    "mapped"; writes for ever until "sigbus"; then "enodev" for each call that says so, "hup" for poll
  *   hold NODE fork     the same in a parent and a child that inherited the mapping; the child's words begin with "child"
  *   hold NODE refault  as touch, from two threads that drop and fault the pages as fast as they can
+ *   hold NODE copy     "copying"; read() and write() of all, into private memory and into a mapping; "enodev" and "hup" as above
  *   hold NODE poll     "polling", and "hup" when it ends; no timeout
  *   hold NODE pin      a page of it into a pipe, unmaps and closes: "pinned"; a line on stdin: reads the pipe, "dropped"
  *   hold NODE open     "open"; a line on stdin: asks each call, as above, and says "alive" where there was no error
@@ -145,6 +146,35 @@ static int refault(void)
 	return !all_enodev();
 }
 
+/* Half of the memory, to and fro, so that it is gone in the midst of a call: some of the bytes first, or the error at once. */
+static void *copier(void *at)
+{
+	size_t half = size / 2;
+	ssize_t n = half;
+	int i;
+
+	for (i = 0; n > 0; i++)
+		n = i % 2 ? pread(fd, at, half, 0) : pwrite(fd, at, half, 0);
+	/* EFAULT: of the mapping. */
+	if (n == 0 || (errno != ENODEV && errno != EFAULT))
+		exit(1);
+	return NULL;
+}
+
+static int copy(void)
+{
+	char *own = mmap(NULL, size / 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_t t;
+
+	if (own == MAP_FAILED || pread(fd, own, size / 4, 0) != (ssize_t)(size / 4))
+		return 1;
+	pthread_create(&t, NULL, copier, map_all() + size / 2);
+	say("copying");
+	copier(own);
+	pthread_join(t, NULL);
+	return !all_enodev();
+}
+
 static int hold_poll(void)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -193,7 +223,7 @@ static const struct {
 	const char *name;
 	int (*run)(void);
 } modes[] = {
-	{"touch", touch},    {"fork", hold_fork}, {"refault", refault},
+	{"touch", touch},    {"fork", hold_fork}, {"refault", refault}, {"copy", copy},
 	{"poll", hold_poll}, {"pin", pin},        {"open", hold_open},
 };
 

@@ -6,10 +6,11 @@ from vm import KVM_USER
 
 NODE = '/dev/ivshmem0'
 numbers = itertools.count()
-FIRST = {'touch': 'mapped', 'fork': 'child mapped', 'refault': 'mapped', 'poll': 'polling', 'pin': 'pinned',
-         'open': 'open'}
+FIRST = {'touch': 'mapped', 'fork': 'child mapped', 'refault': 'mapped', 'copy': 'copying', 'poll': 'polling',
+         'pin': 'pinned', 'open': 'open'}
 # What each says, and nothing else, when the device goes.
 LAST = {'touch': ['sigbus', 'enodev', 'hup'], 'refault': ['sigbus', 'enodev', 'hup'], 'poll': ['hup'],
+        'copy': ['enodev', 'hup'],
         'fork': ['sigbus', 'enodev', 'hup', 'child sigbus', 'child enodev', 'child hup'], 'open': ['enodev', 'hup']}
 
 
@@ -37,4 +38,4 @@ class Holder:
 
 
 def hold_all(vm):
-    return [Holder(vm, mode) for mode in ('touch', 'fork', 'refault', 'poll', 'open')]
+    return [Holder(vm, mode) for mode in ('touch', 'fork', 'refault', 'copy', 'poll', 'open')]
