@@ -10,9 +10,10 @@ cat >"$work/judge.py" <<'PYTHON'
 import json, math, sys
 d = json.load(open(sys.argv[1], encoding='utf-8'))
 figures, goals = d['figures'], d['goals']
+labels = 'near', 'far', '', 'qemu64', 'max'
 
 def good(f):
-    return 0 < f['least'] <= f['median'] <= f['most'] < math.inf and f['n'] > 0 and f['label'] in ('near', 'far', '')
+    return 0 < f['least'] <= f['median'] <= f['most'] < math.inf and f['n'] > 0 and f['label'] in labels
 
 def has(kind, ways, *sizes):
     return all(any((f['kind'], f['way'], f['size']) == (kind, way, size) for f in figures) for way in ways.split('|')
@@ -31,7 +32,7 @@ def explained(g, wanted=True):
     return (len(found) == len(g['of']) and all(map(seen, found)) or bool(g.get('no_profile'))) if wanted else not found
 
 def sound(g):
-    return explained(g, missed(g)) and g['goal'] > 0 and g['limit'] and g['label'] in ('near', 'far', '') and (g['reached'] is None or 0 < g['reached'] < math.inf)
+    return explained(g, missed(g)) and g['goal'] > 0 and g['limit'] and g['label'] in labels and (g['reached'] is None or 0 < g['reached'] < math.inf)
 
 # In brackets it may go on in the next line.
 sys.exit(not eval(f'({sys.argv[2]})'))
@@ -71,6 +72,16 @@ part peers "d['left_out'] == [] and len(goals) >= 7 and
 	has('trip', 'ivpipe|line|framed|zmq|nanomsg|nng|boost_queue|boost_spsc|shm|socat', 64)"
 part curves "len(d['curves']) == 5 and all(sum(f['kind'] == line['kind'] and f['way'] == line['way'] for f in figures) > 2
 	for curve in d['curves'] for line in curve['lines'])"
+if ! command -v qemu-system-x86_64 >/dev/null || ! "$top/scripts/kernel" >/dev/null 2>&1; then
+	skip node 'no QEMU, or no kernel for a guest; type: scripts/deps vm'
+else
+	part node "has('read()', 'node|tmpfs (the kernel\'s copy)', 65536) and has('write()', 'node|tmpfs (the kernel\'s copy)', 65536) and
+		has('map and read', 'entries of 2 MiB|faults of up to 512 pages|entries of 2 MiB, MAP_POPULATE', 64 << 20) and
+		has('map and write', 'faults of one page|a file in tmpfs', 32 << 20) and has('wake-up within the guest', 'WAIT, woken|futex', 0) and
+		has('wake-up by the host, a change each 10 ms', 'looks each 70 us to 50 ms|doorbell', 0) and
+		has('processor, no change', 'nobody waits|looks|doorbell', 0) and len(d['notes']) == 3 and len(goals) == 12 and
+		{g['label'] for g in goals} == {'qemu64', 'max', ''}"
+fi
 
 # The page, of what was measured; whatever else there is would take its time.
 for other in "$top"/tests/bench/*; do
