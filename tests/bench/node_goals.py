@@ -17,11 +17,11 @@ NOTES = [
     'What limits what. read() and write() are one copy, as far as user memory is mapped, and one look-up of the memory for 64 KiB; a file in '
     'tmpfs is looked up for each page, and so may be slower. With `rep movsb` (`max`) the copy itself is the limit under TCG.',
     'A mapping takes entries of 2 MiB with kernels from 6.1 on, on x86-64, with transparent huge pages, if the memory and the mapping are '
-    'aligned to 2 MiB (mmap() without an address is); memories of 2 MiB and up are. Else, and with older kernels, whose core counts references '
-    'to such pages in another way, a fault takes up to 512 pages. Without struct pages each entry is one page, but a fault takes as many.',
+    'aligned to 2 MiB (mmap() without an address is); memories of 2 MiB and up are. Else, and with older kernels, '
+    'on which it was never tried, a fault takes up to 512 pages. Without struct pages each entry is one page, but a fault takes as many.',
     'A waiter pays by what wakes it. Looks cost some microseconds each and come 64 times in the time since the last change, between the two '
     'limits of the setting: latency is about 1/128 of that time, and costs more the oftener a word changes. WAKE and the doorbell cost '
-    'nothing until they come. Percent are QEMU\'s, of one processor, the guest\'s work for the answer included; '
+    'next to nothing until they come: a look each 100 ms. Percent are QEMU\'s, of one processor, the guest\'s work for the answer included; '
     'what is seldom and late, as the 99th of a hundred, is so because three threads share two processors here.',
 ]
 
