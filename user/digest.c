@@ -20,14 +20,21 @@ static void by_vectors(struct ivp_digest_stream *stream, const void *bytes, size
 	XXH3_128bits_update((XXH3_state_t *)stream, bytes, len);
 }
 
-/* xxHash has such a choice of its own, but only in its shared library. */
-static ivp_digest_loop *widest(void)
+/* What this processor has, the widest first. xxHash has such a choice of its own, but only in its shared library. */
+static size_t loops(ivp_digest_loop *all[3])
 {
+	size_t count = 0;
+
 #if defined(__x86_64__) && !defined(__CHECKER__) /* sparse knows no processors */
+	if (__builtin_cpu_supports("avx512f"))
+		all[count++] = ivp_digest_add_avx512;
 	if (__builtin_cpu_supports("avx2"))
-		return ivp_digest_add_avx2;
+		all[count++] = ivp_digest_add_avx2;
 #endif
-	return by_vectors;
+	if (!count)
+		all[count++] = by_vectors;
+	all[count++] = ivp_digest_add_scalar;
+	return count;
 }
 
 void ivp_digest_start(struct ivp_digest_stream *stream)
@@ -53,13 +60,23 @@ static int64_t time_of(ivp_digest_loop *loop, const struct ivp_digest_stream *st
 	return best;
 }
 
-/* Vectors, unless plain registers are faster beyond doubt: an emulator plays vectors number by number. */
+/* The widest, unless another one is faster beyond doubt: an emulator plays vectors number by number. */
 static ivp_digest_loop *choose(const struct ivp_digest_stream *stream, const void *bytes, size_t len)
 {
-	ivp_digest_loop *wide = widest();
-	int64_t time = time_of(wide, stream, bytes, len);
+	ivp_digest_loop *all[3], *chosen;
+	size_t count = loops(all);
+	int64_t best = time_of(all[0], stream, bytes, len);
 
-	return time_of(ivp_digest_add_scalar, stream, bytes, len) <= time / 8 * 7 ? ivp_digest_add_scalar : wide;
+	chosen = all[0];
+	for (size_t i = 1; i < count; i++) {
+		int64_t time = time_of(all[i], stream, bytes, len);
+
+		if (time > best / 8 * 7)
+			continue;
+		best = time;
+		chosen = all[i];
+	}
+	return chosen;
 }
 
 /* The state is the same whichever code works on it. The choice is made once, by the first piece that is worth it; of two threads
@@ -67,14 +84,16 @@ static ivp_digest_loop *choose(const struct ivp_digest_stream *stream, const voi
 void ivp_digest_add(struct ivp_digest_stream *stream, const void *bytes, size_t len)
 {
 	static _Atomic(ivp_digest_loop *) chosen;
-	ivp_digest_loop *loop = atomic_load_explicit(&chosen, memory_order_relaxed);
+	ivp_digest_loop *loop = atomic_load_explicit(&chosen, memory_order_relaxed), *all[3];
 
 	if (!loop && len >= TRIED) {
 		loop = choose(stream, bytes, TRIED);
 		atomic_store_explicit(&chosen, loop, memory_order_relaxed);
 	}
-	if (!loop)
-		loop = widest();
+	if (!loop) {
+		loops(all);
+		loop = all[0];
+	}
 	loop(stream, bytes, len);
 }
 

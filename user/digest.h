@@ -17,8 +17,8 @@ void ivp_digest_add(struct ivp_digest_stream *stream, const void *bytes, size_t 
 /* The digest so far, in canonical (big-endian) form: 16 bytes. More may be added. */
 void ivp_digest_finish(const struct ivp_digest_stream *stream, u8 *digest);
 
-/* digest_avx2.c, digest_scalar.c: the same as _add(), for processors that have AVX2, and for all. */
+/* digest_avx512.c, digest_avx2.c, digest_scalar.c: the same as _add(), for processors that have AVX-512, or AVX2, and for all. */
 typedef void ivp_digest_loop(struct ivp_digest_stream *stream, const void *bytes, size_t len);
-ivp_digest_loop ivp_digest_add_avx2, ivp_digest_add_scalar;
+ivp_digest_loop ivp_digest_add_avx512, ivp_digest_add_avx2, ivp_digest_add_scalar;
 
 #endif
