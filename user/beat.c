@@ -137,3 +137,10 @@ void ivp_beat_remove(struct ivp_beat *beat, u32 __shm *word)
 	}
 	pthread_mutex_unlock(&beat->lock);
 }
+
+void ivp_beat_now(struct ivp_beat *beat, u32 __shm *word)
+{
+	pthread_mutex_lock(&beat->lock);
+	count_up(word);
+	pthread_mutex_unlock(&beat->lock);
+}

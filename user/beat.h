@@ -15,4 +15,7 @@ void ivp_beat_close(struct ivp_beat *beat);
 int ivp_beat_add(struct ivp_beat *beat, u32 __shm *word);
 void ivp_beat_remove(struct ivp_beat *beat, u32 __shm *word);
 
+/* Count a word that was added up once more, for somebody who asked. */
+void ivp_beat_now(struct ivp_beat *beat, u32 __shm *word);
+
 #endif

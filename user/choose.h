@@ -10,6 +10,7 @@ struct ivp_seen {
 	u64 id;
 	u32 beat;
 	bool moved;
+	bool asked;    /* for a sign of life */
 	int64_t since; /* of the last change */
 };
 

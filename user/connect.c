@@ -44,6 +44,31 @@ static int judge(struct search *search, const struct ivp_announced *announced, i
 	return seen->moved ? worth : 0;
 }
 
+/* After a hello, if there is one; pairs with the acquire of the accept word. Lost, if two clients knock with the same number, or one
+ * overwrites the other's: the listener looks everywhere each second anyway, and beats. */
+static int knock(struct search *search, const struct ivp_announced *at, struct ivp_error *err)
+{
+	struct ivp_slot __shm *slot = ivp_region_slot(search->region, at->side, at->number);
+	u32 number;
+	int ret = ivp_random(&number, sizeof(number), err);
+
+	if (ret)
+		return ret;
+	ivp_store32_release(&slot->accept, number);
+	if (at->local)
+		ivp_word_wake(search->region, &slot->accept);
+	return 0;
+}
+
+/* Who lives beats at once when somebody knocks, and not only when it is time to. */
+static void ask(struct search *search, const struct ivp_announced *announced)
+{
+	struct ivp_seen *seen = &search->slots[announced->side * IVP_SLOTS_PER_SIDE + announced->number];
+
+	if (!seen->asked)
+		seen->asked = !knock(search, announced, NULL);
+}
+
 /* One look at all slots. True when there is somebody to ask, and nobody better might turn out to live. */
 static bool find_listener(struct search *search)
 {
@@ -61,6 +86,8 @@ static bool find_listener(struct search *search)
 			    memcmp(announced.service, search->greeting.service, IVP_SERVICE_BYTES))
 				continue;
 			worth = judge(search, &announced, now);
+			if (!worth)
+				ask(search, &announced);
 			undecided = undecided || !worth;
 			search->busy = search->busy || (worth > 0 && announced.busy);
 			if (worth <= best || announced.busy)
@@ -149,22 +176,6 @@ static int await_answer(struct search *search, struct ivp_lane *lane, struct ivp
 	return step == IVP_STEP_REFUSED ? -ECONNREFUSED : 0;
 }
 
-/* After the hello; pairs with the acquire of the accept word. Lost, if two clients knock with the same number, or one overwrites the
- * other's: the listener looks everywhere each second anyway. */
-static int knock(struct search *search, struct ivp_error *err)
-{
-	struct ivp_slot __shm *slot = ivp_region_slot(search->region, search->target.side, search->target.number);
-	u32 number;
-	int ret = ivp_random(&number, sizeof(number), err);
-
-	if (ret)
-		return ret;
-	ivp_store32_release(&slot->accept, number);
-	if (search->target.local)
-		ivp_word_wake(search->region, &slot->accept);
-	return 0;
-}
-
 /* One hello to one listener. */
 static int attempt(struct search *search, struct ivp_lane **out, struct ivp_error *err)
 {
@@ -178,7 +189,7 @@ static int attempt(struct search *search, struct ivp_lane **out, struct ivp_erro
 	search->greeting.side = search->target.side;
 	ret = ivp_greet_hello(&search->greeting, lane, err);
 	if (!ret)
-		ret = knock(search, err);
+		ret = knock(search, &search->target, err);
 	if (!ret)
 		ret = await_answer(search, lane, &answer, err);
 	if (ret == -ECONNREFUSED)

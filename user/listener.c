@@ -213,13 +213,16 @@ static int serve(struct ivp_listener *listener, u32 index, const struct ivp_hear
 	return ivp_answer_hello(&listener->answering, lane, hello, out, err);
 }
 
-/* Has anybody knocked, or is it time to look everywhere? Acquire: pairs with the client's store after its hello. */
+/* Has anybody knocked, or is it time to look everywhere? Acquire: pairs with the client's store after its hello. A client elsewhere
+ * first knocks to see whether we live, and does not wait for the next beat. */
 static bool knocked(struct ivp_listener *listener, int64_t now)
 {
 	u32 knock = ivp_load32_acquire(&listener->slot->accept);
 
 	if (knock == listener->knock && now - listener->scanned < SCAN_MS)
 		return false;
+	if (knock != listener->knock)
+		ivp_beat_now(listener->region->beat, &listener->slot->beat);
 	listener->knock = knock;
 	listener->scanned = now;
 	return true;
@@ -326,7 +329,7 @@ static bool due(void *arg)
 	struct ivp_listener *listener = arg;
 	struct ivp_heard hello;
 	int64_t now = ivp_now();
-	u32 index;
+	u32 index, knock;
 
 	if (listener->anew) {
 		listener->own_knock = listener->armed_knock;
@@ -334,11 +337,14 @@ static bool due(void *arg)
 		listener->doze = (struct ivp_doze){.longest_us = LOOK_US};
 		listener->anew = false;
 	}
-	if (ivp_load32_acquire(&listener->slot->accept) != listener->own_knock ||
-	    check_listener(listener, INT64_MAX, NULL))
+	if (check_listener(listener, INT64_MAX, NULL))
 		return true;
-	if (now - listener->looked < SCAN_MS)
+	knock = ivp_load32_acquire(&listener->slot->accept);
+	if (knock != listener->own_knock)
+		ivp_beat_now(listener->region->beat, &listener->slot->beat);
+	else if (now - listener->looked < SCAN_MS)
 		return false;
+	listener->own_knock = knock;
 	listener->looked = now;
 	return find_hello(listener, &index, &hello);
 }

@@ -300,6 +300,26 @@ static void a_slot_that_does_not_beat_is_dead(void **state)
 	assert_non_null(strstr(err.text, "nobody listens"));
 }
 
+/* It beats when it is knocked at, and at no other time. */
+static void who_beats_when_asked_lives(void **state)
+{
+	struct ivp_slot *slot = ivp_region_slot(here, 0, 0);
+	struct ivp_lane_options options = pair_options();
+	struct knock knock;
+
+	(void)state;
+	there->cancel = &cancel;
+	memcpy(slot->service, "default", 8);
+	ivp_store64_release(&slot->id, 1);
+	knock_begin(&knock, there, &options);
+	await(ivp_load32_acquire(&slot->accept));
+	assert_null(find_hello());
+	ivp_store32_release(&slot->beat, 1);
+	await(find_hello());
+	cancel = 1;
+	assert_int_equal(knock_end(&knock), -EINTR);
+}
+
 static void slots_full_of_anything_are_nobody(void **state)
 {
 	u64 *slots = (u64 *)ivp_region_slot(here, 0, 0), seed = 11;
@@ -681,6 +701,7 @@ int main(void)
 		TEST(nobody_listens),
 		TEST(who_listens_for_something_else_is_named),
 		TEST(a_slot_that_does_not_beat_is_dead),
+		TEST(who_beats_when_asked_lives),
 		TEST(slots_full_of_anything_are_nobody),
 		TEST(a_search_can_be_cancelled),
 		TEST(a_listener_that_does_not_answer_is_given_up),

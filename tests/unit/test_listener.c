@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "beat.h"
 #include "listener.h"
 #include "locks.h"
 #include "pair.h"
@@ -216,6 +217,30 @@ static void accept_begin(struct accepting *accepting, struct ivp_listener *liste
 {
 	*accepting = (struct accepting){.listener = listener};
 	assert_int_equal(pthread_create(&accepting->thread, NULL, accept_main, accepting), 0);
+}
+
+static void a_knock_is_answered_by_a_beat(void **state)
+{
+	struct ivp_listener *listener = listen_for(NULL);
+	struct ivp_slot *slot = slot_of(0, 0);
+	volatile sig_atomic_t cancel = 0;
+	struct accepting accepting;
+	u32 beat;
+
+	(void)state;
+	here->cancel = &cancel;
+	/* Nobody else counts it up any more. */
+	ivp_beat_remove(here->beat, &slot->beat);
+	accept_begin(&accepting, listener);
+	for (u32 i = 0; i < 3; i++) {
+		beat = ivp_load32(&slot->beat);
+		ivp_store32_release(&slot->accept, 1000 + i);
+		await(ivp_load32(&slot->beat) == beat + 1);
+	}
+	cancel = 1;
+	pthread_join(accepting.thread, NULL);
+	assert_int_equal(accepting.ret, -EINTR);
+	ivp_listener_close(listener);
 }
 
 static void a_wait_can_be_cancelled(void **state)
@@ -766,6 +791,7 @@ int main(void)
 		TEST(who_was_ready_and_left_at_once_had_a_lane),
 		TEST(an_overwritten_slot_is_another_user),
 		TEST(a_region_laid_out_anew_ends_the_wait),
+		TEST(a_knock_is_answered_by_a_beat),
 		TEST(a_wait_can_be_cancelled),
 		TEST(nobody_came_in_time),
 		TEST(a_call_may_wait_for_another_time),

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "beat.h"
 #include "driver.h"
 #include "pair.h"
 
@@ -226,6 +227,25 @@ static void nothing_is_lost(void **state)
 	}
 }
 
+/* Who only wants to know whether we live makes no work. */
+static void a_knock_without_a_hello_does_not(void **state)
+{
+	struct ivp_slot *slot = ivp_region_slot(here, 0, 0);
+	u32 beat;
+
+	(void)state;
+	listen_now();
+	assert_int_equal(ivp_listener_arm(listener, &err), 0);
+	ivp_beat_remove(here->beat, &slot->beat);
+	/* A watch that has fired looks at nothing more. */
+	for (int i = 0; i < 3; i++) {
+		beat = ivp_load32(&slot->beat);
+		ivp_store32_release(&slot->accept, ivp_load32(&slot->accept) + 1);
+		await(ivp_load32(&slot->beat) == beat + 1);
+	}
+	assert_false(readable(ivp_listener_fd(listener, &err), 0));
+}
+
 static void an_armed_lane_can_be_closed(void **state)
 {
 	(void)state;
@@ -363,6 +383,7 @@ int main(void)
 		EVERY(an_end_makes_it_readable),
 		EVERY(giving_up_makes_it_readable),
 		EVERY(nothing_is_lost),
+		AS(local, a_knock_without_a_hello_does_not),
 		EVERY(an_armed_lane_can_be_closed),
 		EVERY(one_loop_serves_many),
 		AS(local, a_connection_that_announces_nobody_has_none),
