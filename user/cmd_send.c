@@ -17,6 +17,7 @@ struct input {
 	const char *name;  /* for messages */
 	const char *shown; /* to the receiver; NULL: none */
 	int64_t size;
+	bool own_file; /* a regular one, opened by us */
 };
 
 static const char *base_name(const char *path)
@@ -53,6 +54,7 @@ static int measure(struct input *input, struct ivp_error *err)
 		off_t at = lseek(input->fd, 0, SEEK_CUR);
 
 		input->size = at < 0 || at > st.st_size ? 0 : st.st_size - at;
+		input->own_file = input->fd != STDIN_FILENO;
 	}
 	return 0;
 }
@@ -101,6 +103,7 @@ static int send_stream(struct ivp_cli *cli, const struct input *input, struct iv
 	struct pump pump = {
 		.lane = lane,
 		.fd = input->fd,
+		.own_file = input->own_file,
 		.digest = !cli->no_checksum,
 		.name = input->name,
 		.cancel = &ivp_cli_signal,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "lane.h"
 #include "pump.h"
 
 /* How often the peer is looked after while a descriptor has nothing to say. */
@@ -80,7 +81,7 @@ static ssize_t read_some(struct pump *pump, void *to, size_t len, bool blocks, s
 
 		if (ret)
 			return ret;
-		got = read(pump->fd, to, len);
+		got = pump->own_file ? ivp_source_read(&pump->source, to, len) : read(pump->fd, to, len);
 		if (!got && len && pump->broken && pump->broken(pump))
 			return ivp_fail(err, IVP_FAIL_GENERAL, -ECONNRESET, "%s: %s", pump->name, strerror(ECONNRESET));
 		if (got >= 0)
@@ -212,6 +213,8 @@ int ivp_pump_send(struct pump *pump, struct ivp_error *err)
 		return ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
 	if (!pump->digest)
 		ivp_lane_no_digest(pump->lane);
+	if (pump->own_file)
+		ivp_source_begin(&pump->source, pump->fd, pump->lane->region->copy_in);
 	do {
 		got = send_piece(pump, buffer, blocks, err);
 		ret = got > 0 ? moved(pump, (size_t)got, true, err) : (int)got;
@@ -221,6 +224,8 @@ int ivp_pump_send(struct pump *pump, struct ivp_error *err)
 	pump->closed = ret == -EPIPE && ivp_lane_peer_verdict(pump->lane) == IVP_VERDICT_CLOSED;
 	if (ret)
 		ivp_pump_give_up(pump, ret, err, IVP_VERDICT_READ);
+	if (pump->own_file)
+		ivp_source_end(&pump->source);
 	free(buffer);
 	return ret;
 }

@@ -8,10 +8,12 @@
 #include "holes.h"
 #include "ivpipe.h"
 #include "rate.h"
+#include "source.h"
 
 struct pump {
 	struct ivp_lane *lane;
 	int fd;
+	bool own_file;                       /* sending: a regular file, opened by us and for nobody else */
 	bool digest;                         /* copy through a private buffer and digest it; else straight to and fro */
 	const char *name;                    /* of the descriptor, for messages */
 	bool (*broken)(struct pump *pump);   /* of a socket: is the end that was read none? or NULL */
@@ -24,6 +26,7 @@ struct pump {
 	uint64_t bytes; /* out: moved so far, valid after an error too */
 	bool closed; /* out: nobody wants the rest: the descriptor's reader went away (EPIPE), or sending, the receiver's did */
 	struct ivp_holes holes;
+	struct ivp_source source;
 };
 
 /* Read fd to its end into the lane, say the end, and wait until the receiver has confirmed it. The peer has been told why

@@ -62,4 +62,29 @@ start recv "$IVPIPE" recv -r "$region" -o "$work/target"
 { cat "$work/data"; cat "$work/data"; } >"$work/slow"
 cat "$work/data" "$work/data" >"$work/twice"
 check 'from a fifo' carried fifo "$work/twice" "$work/target"
+
+# Of the first pieces, by which the way to read a file is chosen, some are mapped: here they take seconds.
+began() {
+	timeout "$PATIENCE" tail -f "$work/part" | head -c 1 >/dev/null
+}
+# cut SIZE OPTIONS...: a file that others cut to that while it is sent.
+cut() {
+	local size=$1
+	shift
+	random_file shrinking 500000
+	cp "$work/shrinking" "$work/whole"
+	: >"$work/part"
+	into recv "$work/part" "$IVPIPE" recv -r "$region" "$@"
+	start send "$IVPIPE" send -r "$region" --rate-limit 30K "$@" "$work/shrinking"
+	began
+	truncate -s "$size" "$work/shrinking"
+	finish send
+	local sender=$code
+	finish recv
+	[ "$sender$code" = 00 ] && [ -s "$work/part" ] && [ "$(stat -c %s "$work/part")" -lt 500000 ] &&
+		cmp -n "$(stat -c %s "$work/part")" "$work/part" "$work/whole"
+}
+check 'a file that is cut ends where it was cut' cut 20000
+check 'or where it was read to' cut 0
+check 'without a digest, too' cut 10001 --no-checksum
 done_testing
