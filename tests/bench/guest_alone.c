@@ -6,6 +6,7 @@
  *   guest_alone copy FILE NAME out|in WINDOW BYTES   by one of them, into mapped memory or out of it, 64 KiB at a time
  *   guest_alone digest BYTES                         of private memory, 64 KiB at a time
  *   guest_alone file PATH out|in PIECE WINDOW BYTES [direct]     write() or read(), to the device's end if it has a cache
+ *   guest_alone source PATH BYTES                    a file, as the helper sends it: by read() or mapped, into private memory
  *   guest_alone run COMMAND...                       from its start to its end, which has to be a good one
  */
 #define _GNU_SOURCE
@@ -21,6 +22,8 @@
 #include "bench_pair.h"
 #include "copy.h"
 #include "digest.h"
+#include "sigbus.h"
+#include "source.h"
 
 #define PIECE 65536
 
@@ -122,6 +125,26 @@ static int file(const char *path, bool in, size_t piece, uint64_t window, uint64
 	return 0;
 }
 
+static int source(const char *path, uint64_t bytes)
+{
+	char *private = memory(2 * PIECE);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct ivp_source source;
+	int64_t began = ivp_bench_now();
+	size_t count;
+	const struct ivp_copier *all = ivp_copiers(&count);
+
+	if (fd < 0 || ivp_sigbus_install())
+		die(path);
+	ivp_source_begin(&source, fd, ivp_copy_choose(all, count, false, private, private + PIECE, PIECE));
+	for (uint64_t done = 0; done < bytes; done += PIECE)
+		if (ivp_source_read(&source, private, PIECE) != PIECE)
+			die(path);
+	ivp_source_end(&source);
+	say(began);
+	return 0;
+}
+
 static int run(char **argv)
 {
 	int64_t began = ivp_bench_now();
@@ -157,6 +180,8 @@ int main(int argc, char **argv)
 		return digest(number(argv[2]));
 	if (argc >= 7 && !strcmp(verb, "file"))
 		return file(argv[2], in, number(argv[4]), number(argv[5]), number(argv[6]), argc > 7);
+	if (argc == 4 && !strcmp(verb, "source"))
+		return source(argv[2], number(argv[3]));
 	if (argc > 2 && !strcmp(verb, "run"))
 		return run(argv + 2);
 	fprintf(stderr, "guest_alone: see the head of its source\n");

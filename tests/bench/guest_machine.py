@@ -26,9 +26,10 @@ def build():
     include = [f'-I{ROOT}/{place}' for place in ('user', 'kmod/core', 'kmod/uapi')]
     shared = [f'{ROOT}/user/bench_{part}.c' for part in ('way', 'fd', 'pair', 'stats', 'probe')]
     for name in 'guest_end', 'guest_alone', 'guest_wait':
+        own = [f'{ROOT}/user/source.c'] if name == 'guest_alone' else []
         more = ['-static'] if name == 'guest_wait' else [*shared, f'{BUILD}/libivpipe.a', '-ludev']
         subprocess.run(['cc', '-std=gnu11', '-O2', '-Wall', '-Wextra', '-pthread', *include, '-o', f'{BUILD}/device/{name}',
-                        f'{ROOT}/tests/bench/{name}.c', *more], check=True)
+                        f'{ROOT}/tests/bench/{name}.c', *own, *more], check=True)
     os.environ.pop('IVPIPE_VM_FILES', None)
 
 

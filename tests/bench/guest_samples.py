@@ -83,9 +83,12 @@ class Cells:
                 raise SystemExit(f'status {process.returncode} from: ivpipe {host}')
             self.machine.host.remove(process)
             return [size / seconds]
-        for kind, guest, host in (('to host', f'send -q -r {NODE} /tmp/file', f'recv -q -r {lanes} -o /dev/null'),
-                                  ('to guest', f'recv -q -r {NODE} -o /dev/null', f'send -q -r {lanes} {self.machine.work}/file')):
-            self.all.append(Cell(self.machine, kind, 'send and recv', size, lambda guest=guest, host=host: take(guest, host)))
+        for option in '', ' --no-checksum':
+            send, recv = f'send -q{option} -r', f'recv -q{option} -r'
+            for kind, guest, host in (('to host', f'{send} {NODE} /tmp/file', f'{recv} {lanes} -o /dev/null'),
+                                      ('to guest', f'{recv} {NODE} -o /dev/null', f'{send} {lanes} {self.machine.work}/file')):
+                self.all.append(Cell(self.machine, kind, f'send and recv{option}', size,
+                                     lambda guest=guest, host=host: take(guest, host)))
 
     def alone(self):
         size = self.machine.size // 2
@@ -100,6 +103,7 @@ class Cells:
                 self.add(kind, way, PIECE, f'guest_alone file {path} {direction} {PIECE} {16 * M} {size // 2}', size // 2)
         # Of the file that is sent, all of which no cache has.
         self.add('read()', 'a large file', PIECE, f'guest_alone file /tmp/file in {PIECE} {self.machine.sent} {size}', size)
+        self.add('read()', 'the same, as send does', PIECE, f'guest_alone source /tmp/file {size}', size)
 
     def trips(self):
         def take(command, line):
