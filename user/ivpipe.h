@@ -27,7 +27,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/uio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -36,6 +35,8 @@ extern "C" {
 #define IVP_SERVICE_MAX 32  /* bytes of a service name with its NUL: 1 to 31 of [A-Za-z0-9._-], no leading dot */
 #define IVP_NAME_MAX    256 /* bytes of the file name shown to the peer, with its NUL */
 #define IVP_TEXT_MAX    512
+
+struct iovec; /* of sys/uio.h, for who moves many messages at a time */
 
 /* What went wrong, coarsely. The numbers are the helper's exit codes. */
 enum ivp_failure {
