@@ -61,7 +61,10 @@ def parts(figures, kind, way):
         each['reading the file'] = figures.median('read()', 'the same, as send does')
     seconds = {name: cell.size / speed for name, speed in each.items()}
     told = ', '.join(f'{name} {s:.2f} s' for name, s in sorted(seconds.items(), key=lambda item: -item[1]))
-    return f'of {whole:.2f} s for {cell.size >> 20} MiB: {told}, all else, with start and connecting, {whole - sum(seconds.values()):.2f} s'
+    rest = whole - sum(seconds.values())
+    # Alone each was slower, or another processor worked at the same time.
+    rest = f'all else, with start and connecting, {rest:.2f} s' if rest > 0 else 'and nothing that can be seen for all else'
+    return f'of {whole:.2f} s for {cell.size >> 20} MiB: {told}, {rest}'
 
 
 def of_stream(figures, kind):
