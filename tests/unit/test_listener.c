@@ -222,7 +222,7 @@ static void accept_begin(struct accepting *accepting, struct ivp_listener *liste
 static void a_knock_is_answered_by_a_beat(void **state)
 {
 	struct ivp_listener *listener = listen_for(NULL);
-	struct ivp_slot *slot = slot_of(0, 0);
+	struct ivp_slot *slot = ivp_region_slot(here, 0, 0);
 	volatile sig_atomic_t cancel = 0;
 	struct accepting accepting;
 	u32 beat;
@@ -235,7 +235,7 @@ static void a_knock_is_answered_by_a_beat(void **state)
 	for (u32 i = 0; i < 3; i++) {
 		beat = ivp_load32(&slot->beat);
 		ivp_store32_release(&slot->accept, 1000 + i);
-		await(ivp_load32(&slot->beat) != beat);
+		await(ivp_load32(&slot->beat) == beat + 1);
 	}
 	cancel = 1;
 	pthread_join(accepting.thread, NULL);
