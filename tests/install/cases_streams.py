@@ -89,6 +89,72 @@ def messages_are_whole(path):
 
 
 @case
+def many_messages_with_a_call(path):
+    messages = [bytes([i % 251]) * (i % 300 + 1) for i in range(5000)] + [b'large' * 40000, b'last']
+
+    def client(path):
+        with ivpipe.Region(path) as region, region.connect() as lane:
+            assert lane.send_messages(messages) == len(messages)
+            assert lane.send_messages([]) == 0
+            with raises(ivpipe.UsageError, errno.EINVAL, 'no bytes', code=2):
+                lane.send_messages([b'one', b''])
+            lane.finish()
+
+    with other(client, path), ivpipe.Region(path) as region, region.listen() as listener, listener.accept() as lane:
+        got = []
+        while len(got) < 5000:
+            some = lane.receive_messages(count=100, limit=300)
+            assert 1 <= len(some) <= 100
+            got += some
+        got += lane.receive_messages(limit=200000)
+        got += lane.receive_messages(count=1)
+        assert got == messages, len(got)
+        assert lane.receive_messages() == [b'one']
+        assert lane.receive_messages() == []
+        lane.verdict()
+
+
+@case
+def messages_beyond_the_limit(path):
+    def client(path):
+        with ivpipe.Region(path) as region, region.connect() as lane:
+            with raises(TimeoutError):
+                lane.receive_messages(timeout=0)
+            lane.send_messages([b'fits', b'does not', b'does'])
+            lane.finish()
+
+    with other(client, path), ivpipe.Region(path) as region, region.listen() as listener, listener.accept() as lane:
+        assert lane.receive_messages(limit=4) == [b'fits']
+        with raises(ivpipe.Error, errno.EMSGSIZE, code=1):
+            lane.receive_messages(limit=4)
+        assert lane.receive_messages(limit=4, count=1) == [b'does']
+        assert lane.receive_messages() == []
+        lane.verdict()
+
+
+@case
+def messages_without_room(path):
+    """Nobody reads before all was tried."""
+    def client(path):
+        with ivpipe.Region(path) as region, region.connect() as lane, region.connect() as word:
+            sent, got = int(word.receive_message()), 0
+            while got < sent:
+                got += len(lane.receive_messages(limit=1000))
+            assert got == sent
+            word.finish()
+
+    with other(client, path), ivpipe.Region(path) as region, region.listen() as listener:
+        with listener.accept() as lane, listener.accept() as word:
+            sent = lane.send_messages([bytes(1000)] * 10000, timeout=0.05)
+            assert 0 < sent < 10000
+            with raises(TimeoutError):
+                lane.send_messages([bytes(1000)], timeout=0)
+            word.send_message(b'%d' % sent)
+            assert word.receive_message() == b''
+            word.verdict()
+
+
+@case
 def selectors_serve_many(path):
     def client(path):
         with ivpipe.Region(path) as region:

@@ -40,6 +40,10 @@ class CFound(ctypes.Structure):
                 ('readable', c_bool), ('automatic', c_bool), ('mode', c_uint32), ('uid', c_uint32), ('gid', c_uint32)]
 
 
+class IoVec(ctypes.Structure):
+    _fields_ = [('base', c_void_p), ('len', c_size_t)]
+
+
 _report = POINTER(Report)
 _lane = c_void_p
 _PROTOTYPES = {
@@ -73,6 +77,8 @@ _PROTOTYPES = {
     'lane_read_some': (c_ssize_t, _lane, c_void_p, c_size_t, c_int64, _report),
     'lane_send_message': (c_int, _lane, c_void_p, c_size_t, c_int64, _report),
     'lane_recv_message': (c_ssize_t, _lane, c_void_p, c_size_t, c_int64, _report),
+    'lane_send_messages': (c_ssize_t, _lane, c_void_p, c_size_t, c_int64, _report),
+    'lane_recv_messages': (c_ssize_t, _lane, POINTER(IoVec), POINTER(c_size_t), c_size_t, c_int64, _report),
     'lane_hold': (None, _lane, c_bool),
     'lane_flush': (None, _lane),
     'lane_no_digest': (None, _lane),

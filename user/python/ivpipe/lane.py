@@ -9,7 +9,7 @@ import os
 import threading
 
 from ._handle import Deadline, Handle, Turn
-from ._library import Bytes, lib
+from ._library import Bytes, IoVec, lib
 from .errors import Report
 from .view import BUSY, Peek, Reserve, exporter
 
@@ -92,6 +92,19 @@ class Lane:
         with self._receiving, Bytes(buffer, writable=True) as (address, length):
             return self._read(lib.lane_recv_message, address, length, timeout)
 
+    def receive_messages(self, count=64, limit=16384, timeout=None):
+        """The next messages, as a list: all that are there, at least one, at most so many; [] at the end. One beyond the limit
+        ends the list, and as the first of the next is lost, with errno EMSGSIZE."""
+        buffer = bytearray(count * limit)
+        lengths = (ctypes.c_size_t * count)()
+        with self._receiving, Bytes(buffer, writable=True) as (address, _):
+            self._drop_peeked()
+            rooms = (IoVec * count)(*((address + i * limit, limit) for i in range(count)))
+            pointer, report = self._handle(), self._received
+            got = self._go_on(lambda ms: lib.lane_recv_messages(pointer, rooms, lengths, count, ms, report), Deadline(timeout), report)
+        with memoryview(buffer) as view:
+            return [bytes(view[i * limit:i * limit + lengths[i]]) for i in range(got)]
+
     def _read(self, call, address, length, timeout):
         self._drop_peeked()
         pointer, report = self._handle(), self._received
@@ -160,6 +173,27 @@ class Lane:
             self._drop_reserved()
             pointer = self._handle()
             self._go_on(lambda ms: lib.lane_send_message(pointer, address, length, ms, report), Deadline(timeout), report)
+
+    def send_messages(self, messages, timeout=None):
+        """Each of them as by send_message(), and the peer is told once: for many small ones. How many, which are fewer only if the
+        time was over in the middle."""
+        deadline, report, done = Deadline(timeout), self._sent, 0
+        with self._sending, contextlib.ExitStack() as stack:
+            spans = [stack.enter_context(Bytes(message)) for message in messages]
+            vector = (IoVec * len(spans))(*spans)
+            self._drop_reserved()
+            pointer, start = self._handle(), ctypes.addressof(vector)
+            while done < len(spans):
+                place, left = start + done * ctypes.sizeof(IoVec), len(spans) - done
+                try:
+                    done += self._go_on(lambda ms: lib.lane_send_messages(pointer, place, left, ms, report), deadline, report)
+                except TimeoutError:
+                    if not done:
+                        raise
+                    break
+                if deadline.over():
+                    break
+        return done
 
     def reserve(self, size, timeout=None):
         """A Reserve of so many bytes, or of one piece. `with lane.reserve(n) as view:` commits it at the end of the block."""
