@@ -129,7 +129,7 @@ cp "$work/last.out" "$work/none.json"
 check 'it says so' json none "goals and all(g.get('no_profile') == 'perf is not installed' and g['profiles'] == [] for g in goals)"
 
 check "README's ratios are those of the page" "$top/tests/bench/readme.py" --check
-sed -E 's/^(\| stream against ZeroMQ.*\| )[0-9.]+ reached/\199.00 reached/' "$top/docs/PERFORMANCE.md" >"$work/page.md"
+sed -E 's/^(\| stream against ZeroMQ([^|]*\|){3})[^|]*/\1 99.00 reached /' "$top/docs/PERFORMANCE.md" >"$work/page.md"
 check 'and who changes one of them' gives 1 "$top/tests/bench/readme.py" --check "$top/README.md" "$work/page.md"
 check 'hears of it' grep -q 'it is 99 times as fast as ZeroMQ' "$work/last.out"
 cp "$top/README.md" "$work/README.md"
