@@ -159,14 +159,19 @@ int ivp_ring_reserve(struct ivp_ring *ring, u8 __shm **span, u64 *len)
 	return 0;
 }
 
+static void tell(struct ivp_ring *ring, enum ivp_record_type type)
+{
+	if (!ring->held || type == IVP_RECORD_END || is_a_lot(ring))
+		announce_pos(ring);
+}
+
 int ivp_ring_commit(struct ivp_ring *ring, enum ivp_record_type type, u64 len)
 {
 	if (ring->broken)
 		return -EPROTO;
 	ring->grown += (u32)len;
 	finish(ring, type);
-	if (!ring->held || type == IVP_RECORD_END || is_a_lot(ring))
-		announce_pos(ring);
+	tell(ring, type);
 	return 0;
 }
 
@@ -191,19 +196,31 @@ bool ivp_ring_flush(struct ivp_ring *ring)
 	return true;
 }
 
+/* A whole record wherever it lies, which nobody is told of yet. -EAGAIN, -EPROTO. */
+static int put_record(struct ivp_ring *ring, enum ivp_record_type type, const u8 *bytes, u64 len)
+{
+	u64 start = ring->pos + IVP_RECORD_HEADER, first = contiguous(ring, start);
+	int ret = find_room(ring, record_size(len));
+
+	if (ret)
+		return ret;
+	first = first < len ? first : len;
+	ivp_copy_to(place(ring, start), bytes, first);
+	ivp_copy_to(ring->data, bytes + first, len - first);
+	ring->grown = (u32)len;
+	finish(ring, type);
+	return 0;
+}
+
 int ivp_ring_put(struct ivp_ring *ring, enum ivp_record_type type, const void *bytes, u64 len)
 {
-	u64 granted = len;
-	u8 __shm *span;
 	int ret;
 
 	ivp_ring_close(ring);
-	ret = ivp_ring_reserve(ring, &span, &granted);
-	if (ret)
-		return ret;
-	ivp_copy_to(span, bytes, granted);
-	ivp_copy_to(ring->data, (const u8 *)bytes + granted, len - granted);
-	return ivp_ring_commit(ring, type, len);
+	ret = put_record(ring, type, bytes, len);
+	if (!ret)
+		tell(ring, type);
+	return ret;
 }
 
 /* The most that a short record carries: in a small ring that is the largest there can be. */
@@ -275,22 +292,6 @@ static u32 put_run(struct ivp_ring *ring, const struct ivp_vec *records, u32 cou
 	return (u32)(record - records);
 }
 
-/* The next one wherever it lies. It is short. */
-static int put_next(struct ivp_ring *ring, const struct ivp_vec *record)
-{
-	u64 first = contiguous(ring, ring->pos + IVP_RECORD_HEADER), len = record->iov_len;
-	int ret = find_room(ring, record_size(len));
-
-	if (ret)
-		return ret;
-	first = first < len ? first : len;
-	ivp_copy_to(place(ring, ring->pos + IVP_RECORD_HEADER), record->iov_base, first);
-	ivp_copy_to(ring->data, (const u8 *)record->iov_base + first, len - first);
-	ring->grown = (u32)len;
-	finish(ring, IVP_RECORD_DATA);
-	return 0;
-}
-
 int ivp_ring_put_many(struct ivp_ring *ring, const struct ivp_vec *records, u32 count, u64 *sum)
 {
 	u32 done = 0;
@@ -299,7 +300,7 @@ int ivp_ring_put_many(struct ivp_ring *ring, const struct ivp_vec *records, u32 
 	*sum = 0;
 	ivp_ring_close(ring);
 	while (!ret && done < count && is_short(records[done].iov_len, most_short(ring))) {
-		ret = put_next(ring, &records[done]);
+		ret = put_record(ring, IVP_RECORD_DATA, records[done].iov_base, records[done].iov_len);
 		if (ret)
 			break;
 		*sum += records[done++].iov_len;

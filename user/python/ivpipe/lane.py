@@ -150,20 +150,25 @@ class Lane:
 
     def write(self, data, timeout=None):
         """All of it, to the ring; how many bytes, which are fewer only if the time was over in the middle."""
-        deadline, report, done = Deadline(timeout), self._sent, 0
+        deadline, report = Deadline(timeout), self._sent
         with self._sending, Bytes(data) as (address, length):
             self._drop_reserved()
             pointer = self._handle()
-            while done < length:
-                try:
-                    done += self._go_on(lambda ms: lib.lane_write_all(pointer, address + done, length - done, ms, report),
-                                        deadline, report)
-                except TimeoutError:
-                    if not done:
-                        raise
-                    break
-                if deadline.over():
-                    break
+            return self._all(lambda done, ms: lib.lane_write_all(pointer, address + done, length - done, ms, report), length,
+                             deadline, report)
+
+    def _all(self, call, length, deadline, report):
+        """call(done, milliseconds) until all is done, or the time is over and something is; how much."""
+        done = 0
+        while done < length:
+            try:
+                done += self._go_on(lambda ms, done=done: call(done, ms), deadline, report)
+            except TimeoutError:
+                if not done:
+                    raise
+                break
+            if deadline.over():
+                break
         return done
 
     def send_message(self, data, timeout=None):
@@ -177,23 +182,14 @@ class Lane:
     def send_messages(self, messages, timeout=None):
         """Each of them as by send_message(), and the peer is told once: for many small ones. How many, which are fewer only if the
         time was over in the middle."""
-        deadline, report, done = Deadline(timeout), self._sent, 0
+        deadline, report = Deadline(timeout), self._sent
         with self._sending, contextlib.ExitStack() as stack:
             spans = [stack.enter_context(Bytes(message)) for message in messages]
             vector = (IoVec * len(spans))(*spans)
             self._drop_reserved()
             pointer, start = self._handle(), ctypes.addressof(vector)
-            while done < len(spans):
-                place, left = start + done * ctypes.sizeof(IoVec), len(spans) - done
-                try:
-                    done += self._go_on(lambda ms: lib.lane_send_messages(pointer, place, left, ms, report), deadline, report)
-                except TimeoutError:
-                    if not done:
-                        raise
-                    break
-                if deadline.over():
-                    break
-        return done
+            return self._all(lambda done, ms: lib.lane_send_messages(pointer, start + done * ctypes.sizeof(IoVec), len(spans) - done, ms,
+                                                                     report), len(spans), deadline, report)
 
     def reserve(self, size, timeout=None):
         """A Reserve of so many bytes, or of one piece. `with lane.reserve(n) as view:` commits it at the end of the block."""
