@@ -58,6 +58,12 @@ static int check_wait(const struct ivp_lane *lane, int64_t deadline, struct ivp_
 	return ivp_region_cancelled(lane->region) ? ivp_fail(err, IVP_FAIL_GENERAL, -EINTR, "interrupted") : 0;
 }
 
+/* The hello that we answer, once more: it was said again before our answer came. */
+static bool is_echo(const struct ivp_lane *lane, const struct ivp_message *message)
+{
+	return message->type == IVP_MESSAGE_HELLO && message->epoch == lane->their_epoch;
+}
+
 /* Over the connection. -EAGAIN: it ended, or nothing came. */
 static int await_message(struct ivp_lane *lane, int64_t deadline, struct ivp_heard *heard, enum ivp_step *step,
 			 struct ivp_error *err)
@@ -66,14 +72,19 @@ static int await_message(struct ivp_lane *lane, int64_t deadline, struct ivp_hea
 	struct ivp_control_inbox inbox = {0};
 	int ret;
 
-	while ((ret = ivp_control_take(lane->control, &inbox)) == -EAGAIN) {
+	for (;;) {
+		ret = ivp_control_take(lane->control, &inbox);
+		if (!ret && !is_echo(lane, &inbox.message))
+			break;
+		if (ret == -EPIPE)
+			return -EAGAIN;
+		if (!ret)
+			inbox = (struct ivp_control_inbox){0};
 		ret = check_wait(lane, deadline, err);
 		if (ret)
 			return ret;
 		poll(&poll_fd, 1, LOOK_MS);
 	}
-	if (ret)
-		return -EAGAIN;
 	heard->message = inbox.message;
 	*step = inbox.message.type == IVP_MESSAGE_READY     ? IVP_STEP_ANSWER
 		: inbox.message.type == IVP_MESSAGE_REFUSAL ? IVP_STEP_REFUSED

@@ -9,6 +9,7 @@
 
 #include "attend.h"
 #include "error.h"
+#include "port.h"
 
 /* Who connected and has not said hello yet. More have to wait for their connection. */
 #define CALLS_MAX 16
@@ -16,10 +17,14 @@
 /* How often the region and a wish to stop are looked after meanwhile. */
 #define LOOK_MS 100
 
+/* How often a vacant port is looked after: no event ends that. */
+#define VACANT_MS 20
+
 struct call {
 	struct ivp_control *control; /* NULL: no call */
 	struct ivp_control_inbox inbox;
 	int64_t deadline;
+	bool vacant; /* a port whose other end nobody has opened since we opened ours */
 };
 
 struct ivp_attend {
@@ -44,6 +49,7 @@ int ivp_attend_open(struct ivp_attend **out, const struct ivp_answering *answeri
 	attend->spec = strdup(answering->options.control);
 	ret = attend->spec ? ivp_endpoint_parse(&attend->endpoint, attend->spec, err)
 			   : ivp_fail(err, IVP_FAIL_GENERAL, -ENOMEM, "no memory");
+	attend->endpoint.listens = true;
 	if (!ret) {
 		attend->fd = ivp_endpoint_listen(&attend->endpoint, err);
 		ret = attend->fd >= 0 || attend->fd == -EOPNOTSUPP ? 0 : attend->fd;
@@ -93,8 +99,9 @@ static bool has_calls(const struct ivp_attend *attend)
 	return false;
 }
 
-/* What is one connection is opened by us; who is at the other end may take his time. -EAGAIN: not yet. */
-static int open_connection(struct ivp_attend *attend, int64_t deadline, struct ivp_error *err)
+/* What is one connection is opened by us, and once; who is at the other end may take his time, and what he says while we do not have it
+ * open is lost. -EAGAIN: not yet. */
+static int open_connection(struct ivp_attend *attend, struct ivp_error *err)
 {
 	struct ivp_error own = {0};
 	struct ivp_ends ends;
@@ -104,7 +111,7 @@ static int open_connection(struct ivp_attend *attend, int64_t deadline, struct i
 		return ivp_fail(err, IVP_FAIL_NO_PEER, -EPIPE, "control connection %.200s: is used up", attend->spec);
 	ret = ivp_endpoint_connect(&attend->endpoint, &ends, ivp_now() + LOOK_MS, attend->answering->region->cancel,
 				   &own);
-	if (ret == -EINTR || own.kind == IVP_FAIL_NO_PEER || ret == -EAGAIN)
+	if (ret == -EINTR || own.kind == IVP_FAIL_NO_PEER || ret == -EBUSY)
 		return -EAGAIN;
 	if (ret) {
 		if (err)
@@ -112,7 +119,7 @@ static int open_connection(struct ivp_attend *attend, int64_t deadline, struct i
 		return ret;
 	}
 	attend->spent = attend->endpoint.kind != IVP_ENDPOINT_SERIAL;
-	attend->calls[0].deadline = deadline;
+	attend->calls[0].vacant = ends.vacant;
 	return ivp_control_new(&attend->calls[0].control, &ends, err);
 }
 
@@ -132,17 +139,18 @@ static int take_call(struct ivp_attend *attend, struct ivp_error *err)
 static int wait_for_calls(struct ivp_attend *attend, int64_t deadline, struct ivp_error *err)
 {
 	int64_t left = deadline - ivp_now();
+	int64_t look = attend->calls[0].vacant ? VACANT_MS : LOOK_MS;
 	struct pollfd fds[CALLS_MAX + 1];
 	nfds_t count = 0;
 	int ret;
 
 	for (size_t i = 0; i < CALLS_MAX; i++)
-		if (attend->calls[i].control)
+		if (attend->calls[i].control && !attend->calls[i].vacant)
 			fds[count++] =
 				(struct pollfd){.fd = ivp_control_fd(attend->calls[i].control), .events = POLLIN};
 	if (attend->fd >= 0 && free_call(attend))
 		fds[count++] = (struct pollfd){.fd = attend->fd, .events = POLLIN};
-	ret = poll(fds, count, left > LOOK_MS ? LOOK_MS : left > 0 ? (int)left : 0);
+	ret = poll(fds, count, (int)(left > look ? look : left > 0 ? left : 0));
 	if (ret < 0 && errno != EINTR)
 		return ivp_fail(err, IVP_FAIL_GENERAL, -errno, "poll: %s", strerror(errno));
 	if (ret > 0 && attend->fd >= 0 && fds[count - 1].fd == attend->fd && fds[count - 1].revents)
@@ -155,8 +163,15 @@ static int hear_call(struct ivp_attend *attend, struct call *call, struct ivp_la
 {
 	struct ivp_control *control = call->control;
 	struct ivp_message hello;
-	int ret = ivp_control_take(control, &call->inbox);
+	int ret;
 
+	call->vacant = call->vacant && ivp_port_vacant(ivp_control_fd(control));
+	if (call->vacant)
+		return -EAGAIN;
+	/* One connection is there before anybody has come. */
+	if (attend->fd < 0 && !call->inbox.got)
+		call->deadline = ivp_deadline(attend->answering->options.timeout_ms);
+	ret = ivp_control_take(control, &call->inbox);
 	if (ret == -EAGAIN && ivp_now() < call->deadline)
 		return -EAGAIN;
 	/* Who does not even say hello is no client, but perhaps somebody who tries all ports. */
@@ -206,7 +221,7 @@ int ivp_attend_accept(struct ivp_attend *attend, struct ivp_lane **lane, struct 
 	for (;;) {
 		ret = check(attend, err);
 		if (!ret && attend->fd < 0 && !has_calls(attend))
-			ret = open_connection(attend, deadline, err);
+			ret = open_connection(attend, err);
 		if (!ret)
 			ret = wait_for_calls(attend, deadline, err);
 		if (!ret)

@@ -12,6 +12,9 @@
 /* How often the memory and a wish to stop are looked after meanwhile. */
 #define LOOK_MS 100
 
+/* When a hello without an answer is said again, at first; then after twice as long, and so on. */
+#define AGAIN_MS 1000
+
 struct call {
 	struct ivp_greeting greeting;
 	struct ivp_endpoint endpoint;
@@ -20,6 +23,10 @@ struct call {
 	bool once;        /* there is one connection, and no other after it */
 	bool spent;       /* which was used */
 	bool crowded;     /* all lanes are taken */
+};
+
+struct again {
+	int64_t at, gap_ms;
 };
 
 static int interrupted(struct ivp_error *err)
@@ -38,12 +45,28 @@ static int nobody(const struct call *call, struct ivp_error *err)
 			call->greeting.options.control);
 }
 
+/* A port loses what comes while nobody has its other end open, or between two listeners; so the hello is said again, word for word, until
+ * it is answered. 0; -EAGAIN: the other end hung up, or takes nothing. */
+static int say_again(struct call *call, struct ivp_lane *lane, struct again *again)
+{
+	int64_t now = ivp_now();
+
+	if (now < again->at)
+		return 0;
+	again->gap_ms *= 2;
+	again->at = now + again->gap_ms;
+	return ivp_control_send(lane->control, &call->greeting.hello, ivp_deadline(call->greeting.options.timeout_ms))
+		       ? -EAGAIN
+		       : 0;
+}
+
 /* There is a listener, and from its first byte on it has our hello before it. Whoever is served later waits as long as for a
  * listener. 0; -EAGAIN: it hung up. */
 static int await_answer(struct call *call, struct ivp_lane *lane, struct ivp_control_inbox *inbox,
 			struct ivp_error *err)
 {
 	struct pollfd poll_fd = {.fd = ivp_control_fd(lane->control), .events = POLLIN};
+	struct again again = {.at = ivp_deadline(AGAIN_MS), .gap_ms = AGAIN_MS};
 	int64_t deadline = call->deadline;
 	int ret;
 
@@ -66,6 +89,9 @@ static int await_answer(struct call *call, struct ivp_lane *lane, struct ivp_con
 			return interrupted(err);
 		if (ivp_now() >= deadline)
 			return nobody(call, err);
+		ret = say_again(call, lane, &again);
+		if (ret)
+			return ret;
 		poll(&poll_fd, 1, LOOK_MS);
 	}
 }

@@ -171,7 +171,7 @@ static int try_connect(const struct ivp_endpoint *endpoint, struct ivp_ends *end
 		fd = ivp_socket_connect_tcp(endpoint->host, endpoint->port, deadline, cancel, err);
 		break;
 	default:
-		fd = ivp_port_open(endpoint->rest, &ends->socket);
+		fd = ivp_port_open(endpoint->rest, endpoint->listens, ends);
 	}
 	if (fd < 0)
 		return err && err->number == fd ? fd : failed(err, fd, endpoint);
@@ -183,7 +183,7 @@ static int try_connect(const struct ivp_endpoint *endpoint, struct ivp_ends *end
 static bool may_come(int number)
 {
 	return number == -ECONNREFUSED || number == -ENOENT || number == -ECONNRESET || number == -ENODEV ||
-	       number == -EHOSTUNREACH || number == -EAGAIN || number == -ETIMEDOUT;
+	       number == -EHOSTUNREACH || number == -EBUSY || number == -ETIMEDOUT;
 }
 
 int ivp_endpoint_connect(const struct ivp_endpoint *endpoint, struct ivp_ends *ends, int64_t deadline,

@@ -28,6 +28,7 @@ struct ivp_endpoint {
 	char host[IVP_ENDPOINT_HOST_MAX];
 	u32 cid, port;
 	int in, out;
+	bool listens; /* up to the caller: take a port also when nobody has its other end open */
 	dev_t device; /* of the name that a listener made */
 	ino_t inode;
 };
@@ -41,6 +42,7 @@ struct ivp_ends {
 	pid_t child; /* of exec:, to be waited for; else 0 */
 	bool borrowed;
 	bool socket;
+	bool vacant; /* a port whose other end nobody had open */
 };
 
 /* As a client. Until the deadline (ivp_now()) nobody is given up who may yet come. -ECONNREFUSED and -ENOENT: nobody was there in

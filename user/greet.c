@@ -24,19 +24,19 @@ static int say(const struct ivp_greeting *greeting, struct ivp_lane *lane, const
 	return ivp_lane_say(lane, message, state, ivp_deadline(greeting->options.timeout_ms));
 }
 
-int ivp_greet_hello(const struct ivp_greeting *greeting, struct ivp_lane *lane, struct ivp_error *err)
+int ivp_greet_hello(struct ivp_greeting *greeting, struct ivp_lane *lane, struct ivp_error *err)
 {
-	struct ivp_message hello;
+	struct ivp_message *hello = &greeting->hello;
 	struct ivp_expect knows;
 	int ret;
 
 	expect(greeting, lane, &knows);
-	ivp_message_begin(&hello, IVP_MESSAGE_HELLO, &knows, greeting->region->side);
-	hello.size = greeting->options.size < 0 ? ~0ULL : (u64)greeting->options.size;
+	ivp_message_begin(hello, IVP_MESSAGE_HELLO, &knows, greeting->region->side);
+	hello->size = greeting->options.size < 0 ? ~0ULL : (u64)greeting->options.size;
 	if (greeting->options.file)
-		strncpy((char *)hello.file, greeting->options.file, IVP_FILE_BYTES - 1);
-	ret = ivp_lane_hide_token(lane, &hello, greeting->options.token_bytes, err);
-	return ret ? ret : say(greeting, lane, &hello, IVP_STATE_HELLO);
+		strncpy((char *)hello->file, greeting->options.file, IVP_FILE_BYTES - 1);
+	ret = ivp_lane_hide_token(lane, hello, greeting->options.token_bytes, err);
+	return ret ? ret : say(greeting, lane, hello, IVP_STATE_HELLO);
 }
 
 /* Through the memory, by our verdict; over a connection by a message, for the listener perhaps sees another memory. */

@@ -12,10 +12,11 @@ struct ivp_greeting {
 	u8 service[IVP_SERVICE_BYTES];
 	u64 listener_id; /* 0 over a control connection: whoever is at its other end */
 	u32 side;        /* ~0 over a control connection: any */
+	struct ivp_message hello; /* that was said last */
 };
 
 /* Hide a token in our ring, and say hello. As ivp_lane_say(). */
-int ivp_greet_hello(const struct ivp_greeting *greeting, struct ivp_lane *lane, struct ivp_error *err);
+int ivp_greet_hello(struct ivp_greeting *greeting, struct ivp_lane *lane, struct ivp_error *err);
 
 /* Judge the welcome, whose epoch is in lane->their_epoch; then say ready, and the lane is open. -ECONNREFUSED: it does not hold, and
  * the listener was told so; -EAGAIN: the listener has given us up. */

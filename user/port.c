@@ -31,22 +31,31 @@ static void make_raw(int fd)
 	tcsetattr(fd, TCSANOW, &attributes);
 }
 
-/* A virtio port says by POLLHUP that nobody has the other end of it open. */
-int ivp_port_open(const char *path, bool *socket)
+/* A virtio port says by POLLHUP that nobody has the other end of it open, and that there is something to read, namely nothing. One that
+ * was unplugged says the former alone. */
+bool ivp_port_vacant(int fd)
 {
-	struct pollfd poll_fd = {.events = POLLOUT};
-	struct stat st;
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
 
-	*socket = !stat(path, &st) && S_ISSOCK(st.st_mode);
-	if (*socket)
+	return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLIN | POLLHUP)) == (POLLIN | POLLHUP);
+}
+
+int ivp_port_open(const char *path, bool listens, struct ivp_ends *ends)
+{
+	struct stat st;
+	int fd;
+
+	ends->socket = !stat(path, &st) && S_ISSOCK(st.st_mode);
+	if (ends->socket)
 		return ivp_socket_connect_unix(path, ivp_now() + 1000, NULL);
-	poll_fd.fd = open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (poll_fd.fd < 0)
-		return errno == EBUSY ? -EAGAIN : -errno;
-	make_raw(poll_fd.fd);
-	if (poll(&poll_fd, 1, 0) < 0 || !(poll_fd.revents & POLLHUP))
-		return poll_fd.fd;
-	close(poll_fd.fd);
+	fd = open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	make_raw(fd);
+	ends->vacant = ivp_port_vacant(fd);
+	if (listens || !ends->vacant)
+		return fd;
+	close(fd);
 	return -ECONNREFUSED;
 }
 

@@ -5,9 +5,12 @@
 
 #include "endpoint.h"
 
-/* A descriptor, the caller's. *socket: the path was that of QEMU's end. -EAGAIN: another has it open; -ECONNREFUSED: nobody has the
- * other end; others. */
-int ivp_port_open(const char *path, bool *socket);
+/* A descriptor, the caller's. ends->socket: the path was that of QEMU's end; ends->vacant. -EBUSY: another has it open; -ECONNREFUSED:
+ * nobody has the other end, and the caller does not listen; others. */
+int ivp_port_open(const char *path, bool listens, struct ivp_ends *ends);
+
+/* Has still nobody the other end of that port open? False also when the port is gone. */
+bool ivp_port_vacant(int fd);
 
 /* fd:, which stay the user's. -EBADF with *err filled. */
 int ivp_port_borrow(const struct ivp_endpoint *endpoint, struct ivp_ends *ends, struct ivp_error *err);

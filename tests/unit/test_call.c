@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -645,35 +646,115 @@ static void a_listener_that_hangs_up_is_asked_again(void **state)
 
 /* ---- one connection ---- */
 
-static void a_connection_is_used_once(void **state)
-{
-	struct ivp_lane_options options = call_options();
+struct both_ends {
 	char mine[16], theirs[16];
+	struct ivp_lane_options options;
 	struct knock knock;
 	int pair[2];
+};
 
-	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	snprintf(mine, sizeof(mine), "fd:%d", pair[0]);
-	snprintf(theirs, sizeof(theirs), "fd:%d", pair[1]);
-	options.control = mine;
-	listen_here(&options);
-	options.control = theirs;
-	knock_begin(&knock, there, &options);
-	if (ivp_accept(&server, listener, &err) || knock_end(&knock))
-		fail_msg("%s %s", err.text, knock.err.text);
-	client = knock.lane;
+/* A listener that has not looked yet, and a client that calls. */
+static void both_ends_begin(struct both_ends *ends)
+{
+	ends->options = call_options();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends->pair), 0);
+	snprintf(ends->mine, sizeof(ends->mine), "fd:%d", ends->pair[0]);
+	snprintf(ends->theirs, sizeof(ends->theirs), "fd:%d", ends->pair[1]);
+	ends->options.control = ends->mine;
+	listen_here(&ends->options);
+	ends->options.control = ends->theirs;
+	knock_begin(&ends->knock, there, &ends->options);
+}
+
+static void both_ends_meet_now(struct both_ends *ends)
+{
+	if (ivp_accept(&server, listener, &err) || knock_end(&ends->knock))
+		fail_msg("%s %s", err.text, ends->knock.err.text);
+	client = ends->knock.lane;
 	send_text(client, "x");
 	receive_text(server, "x");
+}
+
+static void both_ends_close(struct both_ends *ends)
+{
+	close(ends->pair[0]);
+	close(ends->pair[1]);
+}
+
+static bool there_are(int fd, size_t bytes)
+{
+	int there = 0;
+
+	assert_int_equal(ioctl(fd, FIONREAD, &there), 0);
+	return (size_t)there == bytes;
+}
+
+/* As a port does when nobody has it open. */
+static void a_hello_that_is_lost_is_said_again(void **state)
+{
+	struct ivp_message lost, again;
+	struct both_ends ends;
+
+	(void)state;
+	both_ends_begin(&ends);
+	assert_int_equal(read_all(ends.pair[0], &lost, sizeof(lost)), sizeof(lost));
+	await(there_are(ends.pair[0], sizeof(again)));
+	assert_int_equal(recv(ends.pair[0], &again, sizeof(again), MSG_PEEK), sizeof(again));
+	assert_memory_equal(&lost, &again, sizeof(lost));
+	both_ends_meet_now(&ends);
+	both_ends_close(&ends);
+}
+
+/* The listener was late, and nothing was lost. */
+static void a_hello_may_come_twice(void **state)
+{
+	struct both_ends ends;
+
+	(void)state;
+	both_ends_begin(&ends);
+	await(there_are(ends.pair[0], 2 * sizeof(struct ivp_message)));
+	both_ends_meet_now(&ends);
+	both_ends_close(&ends);
+}
+
+/* Without being heard, when it does not fit; and not for ever. */
+static void who_says_hello_for_ever_is_given_up(void **state)
+{
+	struct ivp_lane_options options = call_options();
+	struct ivp_message message = hello();
+	struct accepting accepting;
+	struct pollfd poll_fd;
+	int fd;
+
+	(void)state;
+	options.timeout_ms = 200;
+	options.wait_ms = 2000;
+	listen_here(&options);
+	accept_begin(&accepting);
+	fd = call_raw();
+	poll_fd = (struct pollfd){.fd = fd, .events = POLLOUT};
+	while (poll(&poll_fd, 1, 20000) == 1 && !(poll_fd.revents & POLLHUP))
+		if (send(fd, &message, sizeof(message), MSG_NOSIGNAL) < 0)
+			break;
+	assert_int_equal(accept_end(&accepting), -ETIMEDOUT);
+	close(fd);
+}
+
+static void a_connection_is_used_once(void **state)
+{
+	struct both_ends ends;
+
+	(void)state;
+	both_ends_begin(&ends);
+	both_ends_meet_now(&ends);
 	ivp_lane_close(server);
 	server = NULL;
 	assert_int_equal(ivp_lane_wait(client, IVP_WAIT_DATA, -1, &err), -EPIPE);
 	assert_int_equal(ivp_accept(&server, listener, &err), -EPIPE);
-	assert_int_equal(ivp_connect(&server, there, &options, &err), -EPIPE);
+	assert_int_equal(ivp_connect(&server, there, &ends.options, &err), -EPIPE);
 	assert_int_equal(err.kind, IVP_FAIL_NO_PEER);
 	server = NULL;
-	close(pair[0]);
-	close(pair[1]);
+	both_ends_close(&ends);
 }
 
 /* ---- deadlines ---- */
@@ -732,6 +813,9 @@ int main(void)
 		TEST(a_welcome_that_does_not_hold_is_refused),
 		TEST(a_listener_that_greets_and_falls_silent_is_given_up),
 		TEST(a_listener_that_hangs_up_is_asked_again),
+		TEST(a_hello_that_is_lost_is_said_again),
+		TEST(a_hello_may_come_twice),
+		TEST(who_says_hello_for_ever_is_given_up),
 		TEST(a_connection_is_used_once),
 		TEST(nobody_is_waited_for_for_ever),
 		TEST(waiting_can_be_cancelled),

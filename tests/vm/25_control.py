@@ -9,6 +9,7 @@ from streams import NODE, Endless, ToGuest, ToHost, both_ways, start_udev
 from vm import KVM_USER, plain_device
 
 PORT = '/dev/virtio-ports/ivpipe'
+HELLO = 1024
 STREAMS = 8
 
 
@@ -35,6 +36,21 @@ def over_the_port(t, vm, region, socket):
     ToGuest(t, vm, region, options=f'--control serial:{PORT}', host_options=['--control', f'unix:{socket}']).check(
         'a virtio port, whose other end a client takes for a socket')
     return options
+
+
+def lost_words(t, vm, region, socket):
+    """A port keeps nothing for who comes later: who listens has it open all the time, and who calls says his hello again."""
+    listener = vm.spawn(f'ivpipe recv -r {NODE} --control serial:{PORT} -o /tmp/got', KVM_USER)
+    looks = vm.sh('n() { ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c "> /dev/vport"; }; until [ "$(n)" = 1 ]; do :; done; '
+                  'for i in $(seq 50); do n; done | sort | uniq -c').split()
+    t.equal(looks, ['50', '1'], 'a port is kept open by who listens, also when nobody has its other end')
+    t.equal((t.ivpipe('send', '-r', region.path, '--control', f'serial:{socket}', '/etc/passwd').wait(), listener.wait()),
+            (0, 0), 'and then somebody comes')
+    sender = t.ivpipe('send', '-r', region.path, '--control', f'serial:{socket}', '/etc/passwd')
+    vm.sh(f'until [ "$(head -c {HELLO} {PORT} | wc -c)" = {HELLO} ]; do :; done', 60)
+    listener = vm.spawn(f'ivpipe recv -r {NODE} --control serial:{PORT} -o /tmp/got', KVM_USER)
+    t.check((sender.wait(), listener.wait()) == (0, 0), 'a hello that nobody answered is said again',
+            f'{sender.errors} {listener.output}')
 
 
 def kicked(t, vm, region, socket):
@@ -124,6 +140,7 @@ with Scenario('control connections', deadline=600) as t:
     find_port(guest)
     t.equal(t.ivpipe('format', shared.path).wait(20), 0, 'the region is laid out')
     port = over_the_port(t, guest, shared, control)
+    lost_words(t, guest, shared, control)
     kicked(t, guest, shared, control)
     deaths(t, guest, shared, port)
     wrong_memory(t, guest, elsewhere, control)
