@@ -10,8 +10,8 @@ struct ivp_greeting {
 	struct ivp_region *region;
 	struct ivp_lane_options options; /* checked */
 	u8 service[IVP_SERVICE_BYTES];
-	u64 listener_id; /* 0 over a control connection: whoever is at its other end */
-	u32 side;        /* ~0 over a control connection: any */
+	u64 listener_id;          /* 0 over a control connection: whoever is at its other end */
+	u32 side;                 /* ~0 over a control connection: any */
 	struct ivp_message hello; /* that was said last */
 };
 
