@@ -2,18 +2,12 @@
 """The guest of tests/bench/guest, with everything that bytes could go through, and the host's ends of it."""
 import os
 import select
-import shutil
 import subprocess
-import sys
-import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, 'tests', 'vm'))
-from vm import BUILD, VM, die_with_parent, plain_device  # noqa: E402
+from stage import BUILD, ROOT, M, Memory, Stage, build_program, build_user
+from vm import VM, die_with_parent, plain_device
 
-M = 1 << 20
 END = f'{BUILD}/device/guest_end'
-PROGRAMS = '/usr/lib/ivpipe/device'
 # A region; memory that belongs to nobody; and the same without our driver, whose mappings keep sysfs from other ones.
 SIZES = {'lanes': 64 * M, 'plain': 256 * M, 'bare': 16 * M}
 PATIENCE = 120
@@ -21,41 +15,22 @@ BARE = '0000:00:12.0'
 
 
 def build():
-    subprocess.run(['make', '-s', '-C', ROOT, 'user'], check=True, stdout=sys.stderr)
-    os.makedirs(f'{BUILD}/device', exist_ok=True)
-    include = [f'-I{ROOT}/{place}' for place in ('user', 'kmod/core', 'kmod/uapi')]
-    shared = [f'{ROOT}/user/bench_{part}.c' for part in ('way', 'fd', 'pair', 'stats', 'probe')]
-    for name in 'guest_end', 'guest_alone', 'guest_wait':
-        own = [f'{ROOT}/user/source.c'] if name == 'guest_alone' else []
-        more = ['-static'] if name == 'guest_wait' else [*shared, f'{BUILD}/libivpipe.a', '-ludev']
-        subprocess.run(['cc', '-std=gnu11', '-O2', '-Wall', '-Wextra', '-pthread', *include, '-o', f'{BUILD}/device/{name}',
-                        f'{ROOT}/tests/bench/{name}.c', *own, *more], check=True)
-    os.environ.pop('IVPIPE_VM_FILES', None)
+    build_user()
+    shared = [*(f'{ROOT}/user/bench_{part}.c' for part in ('way', 'fd', 'pair', 'stats', 'probe')), f'{BUILD}/libivpipe.a', '-ludev']
+    build_program('guest_end', *shared)
+    build_program('guest_alone', f'{ROOT}/user/source.c', *shared)
+    build_program('guest_wait', '-static')
 
 
-class Memory:
-    """A file for a device."""
-
-    def __init__(self, path, size):
-        self.path, self.size = path, size
-        with open(path, 'xb') as f:
-            f.truncate(size)
-
-
-class Machine:
-    """What a VM needs of whoever runs it, the files on a tmpfs, and the guest. `size`: of files; `sent`: of those that commands send."""
+class Machine(Stage):
+    """`size`: of files; `sent`: of those that commands send."""
 
     def __init__(self, cpu, size, sent):
-        self.work = tempfile.mkdtemp(prefix='ivpipe-bench-guest-', dir='/dev/shm')
-        self.logs, self.ends, self.failed, self.size, self.sent = self.work, [], 0, size, sent
-        self.host = []
-        try:
-            self.start(cpu)
-        except BaseException:
-            self.clean()
-            raise
+        self.size, self.sent, self.host = size, sent, []
+        super().__init__('guest', cpu)
 
     def start(self, cpu):
+        self.at_end(self.end_host)
         self.memory = {name: Memory(f'{self.work}/{name}', size) for name, size in SIZES.items()}
         os.mkdir(f'{self.work}/p9')
         for name, bytes_ in ('p9/file', self.size), ('disk', self.size), ('file', self.sent):
@@ -110,16 +85,7 @@ class Machine:
             raise SystemExit(f'not ready within {PATIENCE} s: {" ".join(argv)}')
         return process.stdout.readline()
 
-    def at_end(self, call):
-        self.ends.append(call)
-
-    def note(self, text):
-        print(text, file=sys.stderr)
-
-    def clean(self):
-        for end in reversed(self.ends):
-            end()
+    def end_host(self):
         for process in self.host:
             process.kill()
             process.wait()
-        shutil.rmtree(self.work, ignore_errors=True)

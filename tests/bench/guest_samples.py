@@ -2,7 +2,8 @@
 """What tests/bench/guest measures: for each figure how one sample of it is taken, in the guest's own time."""
 import os
 
-from guest_machine import BARE, BUILD, END, M, PROGRAMS
+from guest_machine import BARE, END
+from stage import BUILD, PROGRAMS, M
 
 PIECE = 65536
 NODE, PLAIN_NODE = '/dev/ivshmem0', '/dev/ivshmem1'

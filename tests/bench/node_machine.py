@@ -2,32 +2,22 @@
 """The guest of tests/bench/node: two nodes, of a plain device and of one with a doorbell, and the host as the doorbell's other peer."""
 import mmap
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
 
-from guest_machine import BUILD, ROOT, Memory
+from stage import M, Memory, Stage, build_program, build_user
 from guest_samples import cpu_ns
 from doorbell_client import DoorbellClient
 from doorbell_server import DoorbellServer
 from vm import VM, plain_device
 
-M = 1 << 20
-PROGRAMS = '/usr/lib/ivpipe/device'
-SHARED = '/dev/shm'
 # For the guest's own pages, for a file that its memory is held against, and for what the kernel needs for a memory of 4 GiB.
 GUEST_MIB = 2560
 
 
 def build():
-    subprocess.run(['make', '-s', '-C', ROOT, 'user'], check=True, stdout=sys.stderr)
-    os.makedirs(f'{BUILD}/device', exist_ok=True)
-    for name in 'node_alone', 'guest_wait':
-        subprocess.run(['cc', '-std=gnu11', '-O2', '-Wall', '-Wextra', '-static', f'-I{ROOT}/kmod/uapi', '-o',
-                        f'{BUILD}/device/{name}', f'{ROOT}/tests/bench/{name}.c'], check=True)
-    os.environ.pop('IVPIPE_VM_FILES', None)
+    build_user()
+    build_program('node_alone', '-static')
+    build_program('guest_wait', '-static')
 
 
 class Words:
@@ -53,17 +43,12 @@ class Words:
         return time.perf_counter_ns() - began
 
 
-class Machine:
-    """What a VM needs of whoever runs it, and the guest. Two processors: one process of the guest wakes another."""
+class Machine(Stage):
+    """Two processors: one process of the guest wakes another."""
 
     def __init__(self, cpu, size):
-        self.work = tempfile.mkdtemp(prefix='ivpipe-bench-node-', dir=SHARED)
-        self.logs, self.ends, self.failed, self.size = self.work, [], 0, size
-        try:
-            self.start(cpu)
-        except BaseException:
-            self.clean()
-            raise
+        self.size = size
+        super().__init__('node', cpu)
 
     def start(self, cpu):
         self.memory = {'plain': Memory(f'{self.work}/plain', self.size), 'door': Memory(f'{self.work}/door', 2 * M)}
@@ -96,14 +81,3 @@ class Machine:
 
     def cpu_ns(self):
         return cpu_ns(self.vm.qemu.pid)
-
-    def at_end(self, call):
-        self.ends.append(call)
-
-    def note(self, text):
-        print(text, file=sys.stderr)
-
-    def clean(self):
-        for end in reversed(self.ends):
-            end()
-        shutil.rmtree(self.work, ignore_errors=True)

@@ -4,7 +4,7 @@ import random
 import statistics
 import time
 
-from node_machine import PROGRAMS, M
+from stage import PROGRAMS, M
 
 PAGE = 4096
 PIECES = 4096, 65536, M
