@@ -111,7 +111,7 @@ static int open_connection(struct ivp_attend *attend, struct ivp_error *err)
 		return ivp_fail(err, IVP_FAIL_NO_PEER, -EPIPE, "control connection %.200s: is used up", attend->spec);
 	ret = ivp_endpoint_connect(&attend->endpoint, &ends, ivp_now() + LOOK_MS, attend->answering->region->cancel,
 				   &own);
-	if (ret == -EINTR || own.kind == IVP_FAIL_NO_PEER || ret == -EBUSY)
+	if (ret == -EINTR || own.kind == IVP_FAIL_NO_PEER)
 		return -EAGAIN;
 	if (ret) {
 		if (err)

@@ -140,6 +140,9 @@ static int failed(struct ivp_error *err, int number, const struct ivp_endpoint *
 {
 	enum ivp_failure kind = number == -EACCES || number == -EPERM ? IVP_FAIL_PERMISSION : IVP_FAIL_GENERAL;
 
+	if (number == -EAGAIN || number == -EBUSY)
+		return ivp_fail(err, IVP_FAIL_NO_PEER, number, "control connection %.200s: %s", endpoint->spec,
+				number == -EBUSY ? "another process has this end of it open" : "others wait for it");
 	if (number == -ECONNREFUSED || number == -ENOENT || number == -ECONNRESET || number == -ENODEV ||
 	    number == -ETIMEDOUT || number == -EHOSTUNREACH)
 		kind = IVP_FAIL_NO_PEER;
@@ -179,11 +182,12 @@ static int try_connect(const struct ivp_endpoint *endpoint, struct ivp_ends *end
 	return 0;
 }
 
-/* What may be otherwise when the other end has started. */
+/* What may be otherwise when the other end has started, or has time: EAGAIN is a unix socket's that has connections enough, and EBUSY a
+ * port's that somebody has open. */
 static bool may_come(int number)
 {
 	return number == -ECONNREFUSED || number == -ENOENT || number == -ECONNRESET || number == -ENODEV ||
-	       number == -EHOSTUNREACH || number == -EBUSY || number == -ETIMEDOUT;
+	       number == -EHOSTUNREACH || number == -EAGAIN || number == -EBUSY || number == -ETIMEDOUT;
 }
 
 int ivp_endpoint_connect(const struct ivp_endpoint *endpoint, struct ivp_ends *ends, int64_t deadline,

@@ -297,6 +297,30 @@ static void who_is_not_there_yet_is_waited_for(void **state)
 	close(listener);
 }
 
+/* The kernel keeps so many connections for a listener, and no more: that is no reason to give it up before the time is over. */
+static void who_has_callers_enough_is_waited_for(void **state)
+{
+	struct ivp_ends ends[8];
+	int64_t deadline;
+	int listener, count = 0, ret;
+
+	(void)state;
+	parse("unix:%s/socket");
+	listener = ivp_endpoint_listen(&endpoint, &err);
+	assert_int_equal(listen(listener, 1), 0);
+	do {
+		deadline = ivp_deadline(30);
+		ret = ivp_endpoint_connect(&endpoint, &ends[count], deadline, NULL, &err);
+	} while (!ret && ++count < 8);
+	assert_int_equal(ret, -EAGAIN);
+	assert_true(ivp_now() >= deadline);
+	assert_int_equal(err.kind, IVP_FAIL_NO_PEER);
+	assert_non_null(strstr(err.text, "others wait"));
+	while (count--)
+		close(ends[count].in);
+	close(listener);
+}
+
 static void waiting_can_be_cancelled(void **state)
 {
 	static volatile sig_atomic_t cancel = 1;
@@ -386,6 +410,7 @@ int main(void)
 		TEST(a_socket_that_nobody_answers_is_replaced),
 		TEST(what_is_no_socket_is_not_replaced),
 		TEST(who_is_not_there_yet_is_waited_for),
+		TEST(who_has_callers_enough_is_waited_for),
 		TEST(waiting_can_be_cancelled),
 		TEST(descriptors_are_the_users),
 		TEST(a_command_is_run),

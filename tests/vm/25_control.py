@@ -44,6 +44,9 @@ def lost_words(t, vm, region, socket):
     looks = vm.sh('n() { ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c "> /dev/vport"; }; until [ "$(n)" = 1 ]; do :; done; '
                   'for i in $(seq 50); do n; done | sort | uniq -c').split()
     t.equal(looks, ['50', '1'], 'a port is kept open by who listens, also when nobody has its other end')
+    status, output = vm.run(f'ivpipe send -r {NODE} --control serial:{PORT} --wait 1s /etc/passwd', user=KVM_USER)
+    t.equal(status, 5, 'by nobody else on this side')
+    t.matches(output, 'another process', 'who is told so')
     t.equal((t.ivpipe('send', '-r', region.path, '--control', f'serial:{socket}', '/etc/passwd').wait(), listener.wait()),
             (0, 0), 'and then somebody comes')
     sender = t.ivpipe('send', '-r', region.path, '--control', f'serial:{socket}', '/etc/passwd')
