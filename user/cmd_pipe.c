@@ -181,10 +181,10 @@ static int pipe_once(struct ivp_cli *cli, struct ivp_error *err)
 		ivp_log_detail("%s: connected, lane %u, peer %s", cli->verb_name, ivp_lane_index(lane),
 			       ivp_lane_peer_local(lane) ? "on this machine" : "on another machine");
 		ret = ivp_monitor_enclose_more(cli, err);
-		if (!ret)
-			ret = ivp_monitor_let_go(cli, err);
-		if (!ret)
+		if (!ret) {
+			ivp_monitor_let_go(cli);
 			ret = run(cli, lane, err);
+		}
 		ivp_lane_close(lane);
 	} else if (ivp_cli_again(cli, err)) {
 		ret = 1;

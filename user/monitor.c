@@ -59,13 +59,16 @@ static void receive_error(struct ivp_error *err, const struct ivp_error *from)
 		*err = *from;
 }
 
-static int gone(struct ivp_error *err)
+/* The monitor is dead, and the kernel's signal on its way to us. The peer is told nothing, as of any death: it was no failure to write. */
+static void die_with_monitor(void) __attribute__((noreturn));
+
+static void die_with_monitor(void)
 {
-	return ivp_fail(err, IVP_FAIL_GENERAL, -EPIPE, "the process that opens files is gone");
+	_exit(IVP_FAIL_GENERAL);
 }
 
 /* With the answer perhaps a descriptor; *fd is -1 without. */
-static int ask(const struct ivp_cli *cli, const struct ask *question, struct answer *answer, int *fd)
+static void ask(const struct ivp_cli *cli, const struct ask *question, struct answer *answer, int *fd)
 {
 	struct iovec bytes = {.iov_base = answer, .iov_len = sizeof(*answer)};
 	char room[CMSG_SPACE(sizeof(int))];
@@ -75,17 +78,19 @@ static int ask(const struct ivp_cli *cli, const struct ask *question, struct ans
 	ssize_t got;
 
 	*fd = -1;
-	if (send(cli->monitor, question, sizeof(*question), MSG_NOSIGNAL) != sizeof(*question))
-		return -EPIPE;
+	do
+		got = send(cli->monitor, question, sizeof(*question), MSG_NOSIGNAL);
+	while (got < 0 && errno == EINTR);
+	if (got != sizeof(*question))
+		die_with_monitor();
 	do
 		got = recvmsg(cli->monitor, &message, MSG_CMSG_CLOEXEC);
 	while (got < 0 && errno == EINTR);
 	if (got != sizeof(*answer))
-		return -EPIPE;
+		die_with_monitor();
 	rights = CMSG_FIRSTHDR(&message);
 	if (rights && rights->cmsg_type == SCM_RIGHTS)
 		memcpy(fd, CMSG_DATA(rights), sizeof(*fd));
-	return 0;
 }
 
 int ivp_monitor_open_output(struct ivp_cli *cli, struct ivp_output *output, const char *sender, struct ivp_error *err)
@@ -98,8 +103,7 @@ int ivp_monitor_open_output(struct ivp_cli *cli, struct ivp_output *output, cons
 		return ivp_output_open(output, cli->output, sender, cli->force, err);
 	*output = (struct ivp_output){.fd = -1};
 	strncpy(question.sender, sender, sizeof(question.sender) - 1);
-	if (ask(cli, &question, &answer, &fd))
-		return gone(err);
+	ask(cli, &question, &answer, &fd);
 	receive_error(err, &answer.err);
 	if (answer.ret)
 		return answer.ret;
@@ -107,7 +111,7 @@ int ivp_monitor_open_output(struct ivp_cli *cli, struct ivp_output *output, cons
 	output->fresh = answer.fresh;
 	output->name = answer.standard ? "standard output" : cli->output;
 	output->fd = answer.standard ? STDOUT_FILENO : fd;
-	return output->fd < 0 ? gone(err) : 0;
+	return output->fd < 0 ? ivp_fail(err, IVP_FAIL_GENERAL, -EMFILE, "%s: no descriptor for it", output->name) : 0;
 }
 
 int ivp_monitor_commit_output(struct ivp_cli *cli, struct ivp_output *output, struct ivp_error *err)
@@ -120,8 +124,7 @@ int ivp_monitor_commit_output(struct ivp_cli *cli, struct ivp_output *output, st
 	ret = ivp_output_commit(output, err);
 	if (ret || cli->monitor < 0)
 		return ret;
-	if (ask(cli, &question, &answer, &fd))
-		return gone(err);
+	ask(cli, &question, &answer, &fd);
 	receive_error(err, &answer.err);
 	return answer.ret;
 }
@@ -137,15 +140,14 @@ void ivp_monitor_close_output(struct ivp_cli *cli, struct ivp_output *output)
 		ask(cli, &question, &answer, &fd);
 }
 
-int ivp_monitor_let_go(struct ivp_cli *cli, struct ivp_error *err)
+void ivp_monitor_let_go(struct ivp_cli *cli)
 {
 	struct ask question = {.what = ASK_LET_GO};
 	struct answer answer;
 	int fd;
 
-	if (cli->monitor >= 0 && ask(cli, &question, &answer, &fd))
-		return gone(err);
-	return 0;
+	if (cli->monitor >= 0)
+		ask(cli, &question, &answer, &fd);
 }
 
 static int check_enclosure(const struct ivp_cli *cli, int ret, const char *what, struct ivp_error *err)

@@ -25,7 +25,7 @@ int ivp_monitor_enclose_forward(struct ivp_cli *cli, const struct ivp_region *re
 void ivp_monitor_again(const struct ivp_cli *cli);
 
 /* The worker's, once it has a peer: standard input and output are its own from now on. */
-int ivp_monitor_let_go(struct ivp_cli *cli, struct ivp_error *err);
+void ivp_monitor_let_go(struct ivp_cli *cli);
 
 /* As the calls of output.c, which whoever may open files makes. */
 int ivp_monitor_open_output(struct ivp_cli *cli, struct ivp_output *output, const char *sender, struct ivp_error *err);

@@ -91,6 +91,21 @@ finish recv 2>/dev/null
 check 'a listener that was killed takes no sender in' gives 5 "$IVPIPE" send -r "$region" --wait 1s "$work/data"
 check 'nor stands in the way' next_stream
 
+# The process that opens files stands still, and so the other one waits for it.
+for latest in '' --latest; do
+	start recv "$IVPIPE" recv -v $latest -r "$region"
+	listens recv
+	kill -STOP "${pids[recv]}"
+	start send bash -c 'exec "$1" send -v ${2:+"$2=1000"} -r "$3" </dev/zero' _ "$IVPIPE" "$latest" "$region"
+	await recv 'stream of'
+	await send connected
+	{
+		kill -KILL "${pids[recv]}"
+		finish recv
+	} 2>/dev/null
+	check "a receiver that is killed before it has its output${latest:+, $latest}" ends send 8
+done
+
 rm "$region"
 format
 stream_until 100000
