@@ -2,7 +2,7 @@
 /* forward: ports of one side lead to targets of the other, each connection by a lane of its own. */
 #include "cli.h"
 #include "forward.h"
-#include "monitor.h"
+#include "worker.h"
 
 static struct ivp_forward forward;
 
@@ -18,12 +18,12 @@ static int serve_region(struct ivp_cli *cli, struct ivp_error *err)
 	ivp_region_describe(region, &info);
 	ivp_log_detail("%s: %s: at most %u connections that begin on a side", cli->verb_name, info.path,
 		       info.lanes / info.sides);
-	ret = ivp_monitor_enclose_forward(cli, region, err);
+	ret = ivp_worker_enclose_forward(cli, region, err);
 	if (!ret)
 		ret = ivp_forward_lanes(&forward, region, err);
 	ivp_region_close(region);
 	if (ret && ivp_cli_again(cli, err)) {
-		ivp_monitor_again(cli);
+		ivp_worker_again(cli);
 		return 1;
 	}
 	return ret;

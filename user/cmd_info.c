@@ -7,7 +7,7 @@
 #include "cli.h"
 #include "json.h"
 #include "look.h"
-#include "monitor.h"
+#include "worker.h"
 
 /* Everything at two moments. */
 struct picture {
@@ -172,7 +172,7 @@ int ivp_cmd_info(struct ivp_cli *cli)
 		cli->region = cli->argument;
 	if (ivp_cli_open(cli, IVP_OPEN_READ_ONLY, &region, &err))
 		return ivp_cli_failed(cli, &err);
-	ret = ivp_monitor_enclose(cli, &err);
+	ret = ivp_worker_enclose(cli, &err);
 	if (!ret)
 		ret = take_both(region, &picture, &err);
 	ivp_region_close(region);

@@ -10,8 +10,8 @@
 
 #include "cli.h"
 #include "error.h"
-#include "monitor.h"
 #include "pump.h"
+#include "worker.h"
 
 /* How often a thread is told to look up from a write that blocks. */
 #define NUDGE_MS 200
@@ -174,15 +174,15 @@ static int pipe_once(struct ivp_cli *cli, struct ivp_error *err)
 	if (ret)
 		return ret;
 	ivp_progress_wait("a peer");
-	ret = ivp_monitor_enclose(cli, err);
+	ret = ivp_worker_enclose(cli, err);
 	if (!ret)
 		ret = meet(cli, region, &lane, err);
 	if (!ret) {
 		ivp_log_detail("%s: connected, lane %u, peer %s", cli->verb_name, ivp_lane_index(lane),
 			       ivp_lane_peer_local(lane) ? "on this machine" : "on another machine");
-		ret = ivp_monitor_enclose_more(cli, err);
+		ret = ivp_worker_enclose_more(cli, err);
 		if (!ret) {
-			ivp_monitor_let_go(cli);
+			ivp_worker_let_go(cli);
 			ret = run(cli, lane, err);
 		}
 		ivp_lane_close(lane);
@@ -191,7 +191,7 @@ static int pipe_once(struct ivp_cli *cli, struct ivp_error *err)
 	}
 	ivp_region_close(region);
 	if (ret > 0)
-		ivp_monitor_again(cli);
+		ivp_worker_again(cli);
 	return ret;
 }
 

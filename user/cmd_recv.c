@@ -5,9 +5,9 @@
 #include "cli.h"
 #include "error.h"
 #include "latest.h"
-#include "monitor.h"
 #include "pump.h"
 #include "wait.h"
+#include "worker.h"
 
 /* What becomes of the loop after a stream, or an attempt at one. */
 enum next {
@@ -63,7 +63,7 @@ static int pump_into(const struct ivp_cli *cli, struct ivp_lane *lane, struct iv
 static int take_stream(struct ivp_cli *cli, struct ivp_lane *lane, struct ivp_error *err)
 {
 	struct ivp_output output;
-	int ret = ivp_monitor_open_output(cli, &output, ivp_lane_file(lane), err);
+	int ret = ivp_worker_open_output(cli, &output, ivp_lane_file(lane), err);
 
 	if (ret) {
 		ivp_lane_abort(lane, verdict_of(ret));
@@ -71,13 +71,13 @@ static int take_stream(struct ivp_cli *cli, struct ivp_lane *lane, struct ivp_er
 	}
 	ret = pump_into(cli, lane, &output, err);
 	if (!ret) {
-		ret = ivp_monitor_commit_output(cli, &output, err);
+		ret = ivp_worker_commit_output(cli, &output, err);
 		if (ret)
 			ivp_lane_abort(lane, verdict_of(ret));
 		else
 			ivp_lane_verdict(lane, IVP_VERDICT_OK);
 	}
-	ivp_monitor_close_output(cli, &output);
+	ivp_worker_close_output(cli, &output);
 	return ret;
 }
 
@@ -100,7 +100,7 @@ static int end_listening(struct ivp_cli *cli, struct ivp_listener **listener, st
 		return 0;
 	ivp_listener_close(*listener);
 	*listener = NULL;
-	return ivp_monitor_enclose_more(cli, err);
+	return ivp_worker_enclose_more(cli, err);
 }
 
 static enum next serve_one(struct ivp_cli *cli, struct ivp_listener **listener, int *ret, struct ivp_error *err)
@@ -157,11 +157,11 @@ static int serve(struct ivp_cli *cli, struct ivp_error *err)
 		ivp_region_describe(region, &info);
 		ret = ivp_output_check(cli->output, info.path, err);
 		if (!ret)
-			ret = ivp_monitor_enclose(cli, err);
+			ret = ivp_worker_enclose(cli, err);
 		next = ret ? NEXT_DONE : serve_region(cli, region, &ret, err);
 		ivp_region_close(region);
 		if (next == NEXT_REGION)
-			ivp_monitor_again(cli);
+			ivp_worker_again(cli);
 	}
 	return ret;
 }

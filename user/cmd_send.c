@@ -9,8 +9,8 @@
 #include "cli.h"
 #include "error.h"
 #include "latest.h"
-#include "monitor.h"
 #include "pump.h"
+#include "worker.h"
 
 struct input {
 	int fd;
@@ -128,12 +128,12 @@ static int send_once(struct ivp_cli *cli, const struct input *input, struct ivp_
 	if (ret)
 		return ret;
 	ivp_progress_wait("a receiver");
-	ret = ivp_monitor_enclose(cli, err);
+	ret = ivp_worker_enclose(cli, err);
 	if (!ret)
 		ret = connect_lane(cli, input, region, &lane, err);
 	if (!ret) {
 		describe(cli, region, lane);
-		ret = ivp_monitor_enclose_more(cli, err);
+		ret = ivp_worker_enclose_more(cli, err);
 		if (!ret)
 			ret = send_stream(cli, input, lane, err);
 		ivp_lane_close(lane);
@@ -142,7 +142,7 @@ static int send_once(struct ivp_cli *cli, const struct input *input, struct ivp_
 	}
 	ivp_region_close(region);
 	if (ret > 0)
-		ivp_monitor_again(cli);
+		ivp_worker_again(cli);
 	return ret;
 }
 

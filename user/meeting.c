@@ -10,7 +10,7 @@
 #include "error.h"
 #include "json.h"
 #include "meeting.h"
-#include "monitor.h"
+#include "worker.h"
 
 static const char *const ways[] = {"server to client", "client to server"};
 
@@ -129,7 +129,7 @@ int ivp_meeting_begin(struct ivp_meeting *meeting, struct ivp_cli *cli, struct i
 	if (ret)
 		return ret;
 	cli->control = meeting->url;
-	return ivp_monitor_enclose(cli, err);
+	return ivp_worker_enclose(cli, err);
 }
 
 void ivp_meeting_end(struct ivp_meeting *meeting)

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "endpoint.h"
+#include "error.h"
+#include "region.h"
+#include "sandbox.h"
+#include "worker.h"
+
+static void receive_error(struct ivp_error *err, const struct ivp_error *from)
+{
+	if (err)
+		*err = *from;
+}
+
+/* The monitor is dead, and the kernel's signal on its way to us. The peer is told nothing, as of any death: it was no failure to write. */
+static void die_with_monitor(void) __attribute__((noreturn));
+
+static void die_with_monitor(void)
+{
+	_exit(IVP_FAIL_GENERAL);
+}
+
+/* With the answer perhaps a descriptor; *fd is -1 without. */
+static void ask(const struct ivp_cli *cli, const struct ivp_ask *question, struct ivp_ask_answer *answer, int *fd)
+{
+	struct iovec bytes = {.iov_base = answer, .iov_len = sizeof(*answer)};
+	char room[CMSG_SPACE(sizeof(int))];
+	struct msghdr message = {
+		.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+	struct cmsghdr *rights;
+	ssize_t got;
+
+	*fd = -1;
+	do
+		got = send(cli->monitor, question, sizeof(*question), MSG_NOSIGNAL);
+	while (got < 0 && errno == EINTR);
+	if (got != sizeof(*question))
+		die_with_monitor();
+	do
+		got = recvmsg(cli->monitor, &message, MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	if (got != sizeof(*answer))
+		die_with_monitor();
+	rights = CMSG_FIRSTHDR(&message);
+	if (rights && rights->cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(rights), sizeof(*fd));
+}
+
+int ivp_worker_open_output(struct ivp_cli *cli, struct ivp_output *output, const char *sender, struct ivp_error *err)
+{
+	struct ivp_ask question = {.what = IVP_ASK_OPEN};
+	struct ivp_ask_answer answer;
+	int fd;
+
+	if (cli->monitor < 0)
+		return ivp_output_open(output, cli->output, sender, cli->force, err);
+	*output = (struct ivp_output){.fd = -1};
+	strncpy(question.sender, sender, sizeof(question.sender) - 1);
+	ask(cli, &question, &answer, &fd);
+	receive_error(err, &answer.err);
+	if (answer.ret)
+		return answer.ret;
+	output->standard = answer.standard;
+	output->fresh = answer.fresh;
+	output->name = answer.standard ? "standard output" : cli->output;
+	output->fd = answer.standard ? STDOUT_FILENO : fd;
+	return output->fd < 0 ? ivp_fail(err, IVP_FAIL_GENERAL, -EMFILE, "%s: no descriptor for it", output->name) : 0;
+}
+
+int ivp_worker_commit_output(struct ivp_cli *cli, struct ivp_output *output, struct ivp_error *err)
+{
+	struct ivp_ask question = {.what = IVP_ASK_COMMIT};
+	struct ivp_ask_answer answer;
+	int fd, ret;
+
+	/* The file's last error is told to whoever wrote it; what it becomes is the monitor's part. */
+	ret = ivp_output_commit(output, err);
+	if (ret || cli->monitor < 0)
+		return ret;
+	ask(cli, &question, &answer, &fd);
+	receive_error(err, &answer.err);
+	return answer.ret;
+}
+
+void ivp_worker_close_output(struct ivp_cli *cli, struct ivp_output *output)
+{
+	struct ivp_ask question = {.what = IVP_ASK_CLOSE};
+	struct ivp_ask_answer answer;
+	int fd;
+
+	ivp_output_close(output);
+	if (cli->monitor >= 0)
+		ask(cli, &question, &answer, &fd);
+}
+
+void ivp_worker_let_go(struct ivp_cli *cli)
+{
+	struct ivp_ask question = {.what = IVP_ASK_LET_GO};
+	struct ivp_ask_answer answer;
+	int fd;
+
+	if (cli->monitor >= 0)
+		ask(cli, &question, &answer, &fd);
+}
+
+static int check_enclosure(const struct ivp_cli *cli, int ret, const char *what, struct ivp_error *err)
+{
+	if (ret == -EOPNOTSUPP) {
+		ivp_log_detail("%s: no sandbox for %s: this system has none", cli->verb_name, what);
+		return 0;
+	}
+	return ret ? ivp_fail(err, IVP_FAIL_GENERAL, ret, "no sandbox for %s: %s: --no-sandbox goes without", what,
+			      strerror(-ret))
+		   : 0;
+}
+
+static char *directory_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+/* A listener makes its socket, and a port may be opened again, in the place it was named by; that may not be there yet. */
+static int enclose_files(const struct ivp_cli *cli)
+{
+	struct ivp_sandbox_files files = {0};
+	struct ivp_endpoint endpoint = {0};
+	char *directory = NULL;
+	int ret;
+
+	if (cli->control && !ivp_endpoint_parse(&endpoint, cli->control, NULL) &&
+	    (endpoint.kind == IVP_ENDPOINT_UNIX || endpoint.kind == IVP_ENDPOINT_SERIAL)) {
+		directory = directory_of(endpoint.rest);
+		if (!directory)
+			return -ENOMEM;
+		/* One that is not there is the listener's error to tell. */
+		if (endpoint.kind == IVP_ENDPOINT_UNIX)
+			files.sockets = access(directory, F_OK) ? NULL : directory;
+		else
+			files.port = access(endpoint.rest, F_OK) ? directory : endpoint.rest;
+	}
+	ret = ivp_sandbox_files(&files);
+	free(directory);
+	return ret;
+}
+
+int ivp_worker_enclose(struct ivp_cli *cli, struct ivp_error *err)
+{
+	enum ivp_sandbox_calls calls = cli->control ? IVP_SANDBOX_MEET : IVP_SANDBOX_STREAM;
+	int ret;
+
+	if (cli->no_sandbox)
+		return 0;
+	ret = check_enclosure(cli, enclose_files(cli), "files", err);
+	if (!ret)
+		ret = check_enclosure(cli, ivp_sandbox_calls(calls), "system calls", err);
+	cli->enclosed = !ret;
+	return ret;
+}
+
+int ivp_worker_enclose_more(struct ivp_cli *cli, struct ivp_error *err)
+{
+	if (!cli->enclosed || !cli->control)
+		return 0;
+	return check_enclosure(cli, ivp_sandbox_calls(IVP_SANDBOX_STREAM), "system calls", err);
+}
+
+int ivp_worker_enclose_forward(struct ivp_cli *cli, const struct ivp_region *region, struct ivp_error *err)
+{
+	const struct ivp_sandbox_files files = {.port = region->address.lock};
+	int ret;
+
+	if (cli->no_sandbox)
+		return 0;
+	ret = check_enclosure(cli, ivp_sandbox_files(&files), "files", err);
+	if (!ret)
+		ret = check_enclosure(cli, ivp_sandbox_calls(IVP_SANDBOX_FORWARD), "system calls", err);
+	cli->enclosed = !ret;
+	return ret;
+}
+
+void ivp_worker_again(const struct ivp_cli *cli)
+{
+	if (cli->enclosed)
+		_exit(IVP_ASK_AGAIN);
+}
