@@ -48,8 +48,8 @@ static void give_answer(struct worker *worker, const struct ivp_ask_answer *answ
 		rights->cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
 	}
-	/* A worker that does not listen is about to end. */
-	if (sendmsg(worker->socket, &message, MSG_NOSIGNAL) < 0)
+	/* Without waiting: one that asks without end and does not listen must not make us deaf. */
+	if (sendmsg(worker->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		return;
 }
 

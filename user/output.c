@@ -251,7 +251,8 @@ int ivp_output_rename(struct ivp_output *output, struct ivp_error *err)
 {
 	int ret;
 
-	if (!output->target)
+	/* Written directly, or renamed before. */
+	if (!output->temporary)
 		return 0;
 	if (output->replace)
 		ret = rename(output->temporary, output->target) ? -errno : 0;
