@@ -111,3 +111,19 @@ void both_advance(struct both *both, u64 to)
 		both_take(both, bytes, &type);
 	}
 }
+
+int both_reserve(struct both *both, u64 len)
+{
+	u8 *span;
+
+	return ivp_ring_reserve(&both->tx, &span, &len);
+}
+
+void both_fill(struct both *both)
+{
+	u8 bytes[PIECE] = {0};
+
+	while (!ivp_ring_put(&both->tx, IVP_RECORD_DATA, bytes, PIECE - 8))
+		;
+	assert_int_equal(both->tx.pos - both->tx.theirs, SIZE);
+}

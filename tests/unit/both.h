@@ -30,6 +30,12 @@ void both_again(struct both *both);
 /* A look of the receiver, as of ivp_ring_peek(). */
 int both_peek(struct both *both);
 
+/* What ivp_ring_reserve() says to a wish of so many bytes. */
+int both_reserve(struct both *both, u64 len);
+
+/* Records of data until there is no room. */
+void both_fill(struct both *both);
+
 /* A record of data, which finds room. */
 void both_put(struct both *both, const void *bytes, u64 len);
 
