@@ -2,6 +2,7 @@
 /* await: what a lane can be waited for, why it may never come, and the wait; the last of it is what became of all. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdatomic.h>
 
 #include "error.h"
 #include "lane.h"
@@ -111,12 +112,29 @@ static int last_word(struct ivp_lane *lane, unsigned int what, int dead, struct 
 	return ret ? ret : dead;
 }
 
+/* Of records up to here more come in the same time; some longer ones lose by it where both are near (docs/TRIED.md). */
+#define REST_AFTER 2048
+
+/* Who has sent nothing since its last wait receives a stream. Who awaits an answer does not rest: nothing comes behind it. */
+static u32 rest(struct ivp_lane *lane, unsigned int what)
+{
+	if (!(what & IVP_WAIT_DATA))
+		return 0;
+	if (!atomic_load_explicit(&lane->spoke, memory_order_relaxed))
+		return lane->rx.length <= REST_AFTER ? ivp_rest() : 0;
+	atomic_store_explicit(&lane->spoke, false, memory_order_relaxed);
+	return 0;
+}
+
 int ivp_stream_wait(struct ivp_lane *lane, unsigned int what, struct ivp_patience *patience, struct ivp_error *err)
 {
 	struct ivp_doze doze = ivp_lane_doze(lane);
 	int64_t deadline;
 	int ret;
 
+	/* Whoever begins with few looks is in its peer's way. */
+	if (patience->ms && !doze.looks)
+		doze.rest = rest(lane, what);
 	/* While it spins nobody asks the clock: that took a third of a receiver's time. */
 	while (!(ret = look_once(lane, what, err)) && patience->ms && ivp_doze_spin(&doze))
 		;

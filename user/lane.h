@@ -38,6 +38,7 @@ struct ivp_lane {
 	_Atomic(bool) given_up;   /* by us, in either direction */
 	u32 sleeps;               /* of ours, so far; under the lock */
 	u32 sleepers;             /* our threads asleep just now; under the lock */
+	_Atomic(bool) spoke;      /* we sent something since we waited for data last */
 	_Atomic(u32) kicked;      /* the sleep of the peer's that was ended last; under the lock */
 	struct ivp_ring tx, rx;
 	u8 __shm *tx_mirror, *rx_mirror;

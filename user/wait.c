@@ -11,6 +11,12 @@
 
 #define NAP_DOUBLINGS 8
 
+/* In nanoseconds; and in pauses the longest, and what the clock is held against, the best of some tries. */
+#define REST_NS     700
+#define REST_MOST   1024
+#define REST_SAMPLE 64
+#define REST_TRIES  3
+
 int64_t ivp_now(void)
 {
 	struct timespec now;
@@ -31,6 +37,54 @@ struct ivp_doze ivp_doze_weary(void)
 	return (struct ivp_doze){.looks = SPINS - SPINS_FEW};
 }
 
+static inline void pauses(u32 count)
+{
+	for (; count; count--)
+#if defined(__x86_64__)
+		__builtin_ia32_pause();
+#elif defined(__aarch64__)
+		__asm__ __volatile__("yield");
+#else
+		__asm__ __volatile__("");
+#endif
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* An emulator may need microseconds for one: then there is no rest. */
+static u32 measure_rest(void)
+{
+	int64_t least = INT64_MAX, count = REST_SAMPLE;
+
+	for (u32 i = 0; i < REST_TRIES; i++) {
+		int64_t begin = now_ns(), took;
+
+		pauses(REST_SAMPLE);
+		took = now_ns() - begin;
+		if (took < least)
+			least = took;
+	}
+	/* Not by a clock that stood still. */
+	if (least > 0)
+		count = (int64_t)REST_NS * REST_SAMPLE / least;
+	return count < REST_MOST ? (u32)count : REST_MOST;
+}
+
+u32 ivp_rest(void)
+{
+	static _Atomic(u32) known; /* one more, so that none is known, too */
+
+	if (!known)
+		known = 1 + measure_rest();
+	return known - 1;
+}
+
 bool ivp_doze_spin(struct ivp_doze *doze)
 {
 	if (doze->extra)
@@ -39,11 +93,8 @@ bool ivp_doze_spin(struct ivp_doze *doze)
 		doze->looks++;
 	else
 		return false;
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ __volatile__("yield");
-#endif
+	pauses(1 + doze->rest);
+	doze->rest = 0;
 	return true;
 }
 

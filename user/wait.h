@@ -33,6 +33,7 @@ struct ivp_doze {
 	u32 looks;
 	u32 longest_us; /* longest that a change may go unseen; 0: 5000 */
 	u32 extra;      /* looks before the first ones, for who loses more by a sleep than it takes */
+	u32 rest;       /* pauses before the second look; see ivp_rest() */
 };
 
 /* About 25 us: a sleep of 20 us that nobody ends early takes 80, in which a ring is emptied, or filled. */
@@ -45,6 +46,13 @@ void ivp_doze(struct ivp_doze *doze);
 
 /* To begin a wait with, where spinning is for nothing: a few looks of it are left. */
 struct ivp_doze ivp_doze_weary(void);
+
+/*
+ * How many pauses are a rest, for whoever receives small records and finds that it has all there are: 0 to 1024, which take 700 ns by the
+ * clock, asked once in a process. A sender at work goes on meanwhile, and keeps the cache line that tells its position: each look in vain
+ * takes that from it. What comes in that time is seen later, by the rest at most, and then there is more of it.
+ */
+u32 ivp_rest(void);
 
 /* True for the first looks, in which spinning is cheaper than a system call; counts them. */
 bool ivp_doze_spin(struct ivp_doze *doze);

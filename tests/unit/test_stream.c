@@ -45,6 +45,17 @@ static void receive_text(const char *text)
 	assert_memory_equal(bytes, text, strlen(text));
 }
 
+static atomic_int rests;
+
+/* The linker's name for what --wrap puts in the place of ivp_rest(). */
+u32 __wrap_ivp_rest(void);
+
+u32 __wrap_ivp_rest(void)
+{
+	rests++;
+	return 3;
+}
+
 static void fails(ptrdiff_t ret, int number, enum ivp_failure kind)
 {
 	assert_int_equal(ret, number);
@@ -377,6 +388,15 @@ static void what_is_held_grows_together_and_messages_do_not(void **state)
 	receive_text("six");
 }
 
+/* How often the server rests while it waits for this, in vain or not. */
+static int rests_for(unsigned int what, int64_t timeout_ms)
+{
+	int before = rests;
+
+	ivp_lane_wait(pair.server, what, timeout_ms, NULL);
+	return rests - before;
+}
+
 static void who_has_its_peers_processor_hardly_spins(void **state)
 {
 	cpu_set_t old, one;
@@ -390,9 +410,35 @@ static void who_has_its_peers_processor_hardly_spins(void **state)
 	assert_int_equal(ivp_lane_doze(pair.client).looks, 0);
 	assert_int_equal(ivp_load32(&pair.client->mine->cpu), 1 + cpu);
 	assert_int_not_equal(ivp_lane_doze(pair.server).looks, 0);
+	assert_int_equal(rests_for(IVP_WAIT_DATA, 1), 0);
 	ivp_store32(&pair.client->mine->cpu, 2 + cpu);
 	assert_int_equal(ivp_lane_doze(pair.server).looks, 0);
 	assert_int_equal(sched_setaffinity(0, sizeof(old), &old), 0);
+}
+
+static void who_receives_small_records_rests_and_who_awaits_an_answer_does_not(void **state)
+{
+	static const struct iovec one = {.iov_base = "x", .iov_len = 1};
+	static char bytes[2049];
+
+	(void)state;
+	assert_int_equal(rests_for(IVP_WAIT_DATA, 1), 1);
+	assert_int_equal(rests_for(IVP_WAIT_DATA, 1), 1);
+	assert_int_equal(ivp_lane_write(pair.server, "ask", 3, &err), 3);
+	/* Neither of these waits for the answer. */
+	assert_int_equal(rests_for(IVP_WAIT_DATA, 0), 0);
+	assert_int_equal(rests_for(IVP_WAIT_ROOM, 1), 0);
+	assert_int_equal(rests_for(IVP_WAIT_DATA, 1), 0);
+	assert_int_equal(rests_for(IVP_WAIT_DATA, 1), 1);
+	assert_int_equal(ivp_lane_send_messages(pair.server, &one, 1, 0, &err), 1);
+	assert_int_equal(rests_for(IVP_WAIT_DATA, 1), 0);
+	/* Nor does who has long records. */
+	assert_int_equal(ivp_lane_write(pair.client, bytes, sizeof(bytes), &err), sizeof(bytes));
+	assert_int_equal(ivp_lane_read(pair.server, bytes, sizeof(bytes), &err), sizeof(bytes));
+	assert_int_equal(rests_for(IVP_WAIT_DATA, 1), 0);
+	assert_int_equal(ivp_lane_write(pair.client, bytes, 2048, &err), 2048);
+	assert_int_equal(ivp_lane_read(pair.server, bytes, sizeof(bytes), &err), 2048);
+	assert_int_equal(rests_for(IVP_WAIT_DATA, 1), 1);
 }
 
 /* Another machine's processors are none of ours. */
@@ -775,6 +821,7 @@ int main(void)
 		LOCAL(what_is_held_comes_with_the_end),
 		LOCAL(what_is_held_comes_when_the_ring_is_full),
 		LOCAL(who_has_its_peers_processor_hardly_spins),
+		LOCAL(who_receives_small_records_rests_and_who_awaits_an_answer_does_not),
 		REMOTE(a_peer_elsewhere_is_not_told_of_processors),
 		LOCAL(what_is_held_grows_together_and_messages_do_not),
 		LOCAL(without_a_digest_the_length_still_counts),

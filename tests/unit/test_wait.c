@@ -55,6 +55,26 @@ static void extra_looks_come_before_the_others(void **state)
 	assert_int_equal(spins((struct ivp_doze){.looks = ~0u, .extra = 7}), 7);
 }
 
+static void a_rest_comes_once_and_is_no_look(void **state)
+{
+	struct ivp_doze doze = {.rest = 100};
+
+	(void)state;
+	assert_true(ivp_doze_spin(&doze));
+	assert_int_equal(doze.rest, 0);
+	assert_int_equal(spins((struct ivp_doze){.rest = 100}), spins((struct ivp_doze){0}));
+}
+
+static void a_rest_is_short_and_measured_once(void **state)
+{
+	u32 pauses = ivp_rest();
+
+	(void)state;
+	assert_in_range(pauses, 0, 1024);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(ivp_rest(), pauses);
+}
+
 static void a_long_wait_keeps_looking(void **state)
 {
 	struct ivp_doze doze = {.looks = ~0u - 2, .longest_us = 1};
@@ -98,10 +118,16 @@ static void the_weary_spin_less(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_negative_wait_is_for_ever),        cmocka_unit_test(a_huge_wait_does_not_overflow),
-		cmocka_unit_test(extra_looks_come_before_the_others), cmocka_unit_test(a_deadline_lies_ahead),
-		cmocka_unit_test(spinning_comes_first_and_ends),      cmocka_unit_test(a_long_wait_keeps_looking),
-		cmocka_unit_test(naps_get_longer_up_to_a_bound),      cmocka_unit_test(the_weary_spin_less),
+		cmocka_unit_test(a_negative_wait_is_for_ever),
+		cmocka_unit_test(a_huge_wait_does_not_overflow),
+		cmocka_unit_test(extra_looks_come_before_the_others),
+		cmocka_unit_test(a_deadline_lies_ahead),
+		cmocka_unit_test(spinning_comes_first_and_ends),
+		cmocka_unit_test(a_rest_comes_once_and_is_no_look),
+		cmocka_unit_test(a_rest_is_short_and_measured_once),
+		cmocka_unit_test(a_long_wait_keeps_looking),
+		cmocka_unit_test(naps_get_longer_up_to_a_bound),
+		cmocka_unit_test(the_weary_spin_less),
 	};
 
 	return cmocka_run_group_tests_name("wait", tests, NULL, NULL);
