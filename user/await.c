@@ -112,7 +112,7 @@ static int last_word(struct ivp_lane *lane, unsigned int what, int dead, struct 
 	return ret ? ret : dead;
 }
 
-/* Of records up to here more come in the same time; some longer ones lose by it where both are near (docs/TRIED.md). */
+/* The longest record after which a rest pays; where both are near some longer ones lose by it (docs/TRIED.md). */
 #define REST_AFTER 2048
 
 /* Who has sent nothing since its last wait receives a stream. Who awaits an answer does not rest: nothing comes behind it. */
