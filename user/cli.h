@@ -118,6 +118,8 @@ struct ivp_output {
 };
 /* Before anybody is kept waiting: is there a place for `spec`? NULL and "-" are standard output. 0 or -errno. */
 int ivp_output_check(const char *spec, const char *region, struct ivp_error *err);
+/* That of a path, for the caller to free; "." where none is named. NULL: no memory. */
+char *ivp_output_directory(const char *path);
 /* sender: the name that the sender gave; %n in spec. */
 int ivp_output_open(struct ivp_output *output, const char *spec, const char *sender, bool force, struct ivp_error *err);
 int ivp_output_commit(struct ivp_output *output, struct ivp_error *err);

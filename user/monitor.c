@@ -16,6 +16,7 @@
 #include "endpoint.h"
 #include "error.h"
 #include "monitor.h"
+#include "packet_fd.h"
 #include "port.h"
 #include "wait.h"
 
@@ -31,26 +32,10 @@ struct worker {
 	char control[IVP_ENDPOINT_NUMERIC_MAX]; /* as the worker is to have it; "" as it is */
 };
 
+/* Without waiting: one that asks without end and does not listen must not make us deaf. One that is about to end hears nothing, too. */
 static void give_answer(struct worker *worker, const struct ivp_ask_answer *answer, int fd)
 {
-	struct iovec bytes = {.iov_base = (void *)answer, .iov_len = sizeof(*answer)};
-	char room[CMSG_SPACE(sizeof(int))] = {0};
-	struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
-
-	if (fd >= 0) {
-		struct cmsghdr *rights;
-
-		message.msg_control = room;
-		message.msg_controllen = sizeof(room);
-		rights = CMSG_FIRSTHDR(&message);
-		rights->cmsg_level = SOL_SOCKET;
-		rights->cmsg_type = SCM_RIGHTS;
-		rights->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
-	}
-	/* Without waiting: one that asks without end and does not listen must not make us deaf. */
-	if (sendmsg(worker->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		return;
+	ivp_packet_fd_send(worker->socket, answer, sizeof(*answer), fd, MSG_DONTWAIT);
 }
 
 static void close_output(struct worker *worker)
@@ -90,12 +75,12 @@ static void let_go(void)
 	close(nowhere);
 }
 
-/* False when the worker has closed its end. */
+/* False when the worker has closed its end, or asks what no worker does. */
 static bool serve_worker(struct worker *worker)
 {
 	struct ivp_ask question;
 	struct ivp_ask_answer answer = {0};
-	ssize_t got = recv(worker->socket, &question, sizeof(question), MSG_DONTWAIT);
+	ssize_t got = recv(worker->socket, &question, sizeof(question), MSG_DONTWAIT | MSG_TRUNC);
 
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR;
@@ -145,8 +130,11 @@ static void watch_worker(struct worker *worker, int *status)
 		poll(fds, 2, -1);
 		while (read(worker->signals, &info, sizeof(info)) == sizeof(info))
 			pass_on(worker, &info);
-		if (fds[1].fd >= 0 && fds[1].revents && !serve_worker(worker))
-			fds[1].fd = -1; /* its end is told by a signal */
+		if (fds[1].fd >= 0 && fds[1].revents && !serve_worker(worker)) {
+			/* Nobody is to wait for an answer; and its end is told by a signal. */
+			shutdown(worker->socket, SHUT_RDWR);
+			fds[1].fd = -1;
+		}
 	}
 }
 

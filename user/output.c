@@ -87,7 +87,7 @@ static bool takes_name(const char *spec)
 	return false;
 }
 
-static char *directory_of(const char *path)
+char *ivp_output_directory(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -98,7 +98,7 @@ static char *directory_of(const char *path)
 
 static int check_directory(const char *path, struct ivp_error *err)
 {
-	char *directory = directory_of(path);
+	char *directory = ivp_output_directory(path);
 	int ret = 0;
 
 	if (!directory)
@@ -157,7 +157,7 @@ int ivp_output_check(const char *spec, const char *region, struct ivp_error *err
 /* DIRECTORY/.BASE.ivpipe-XXXXXXXX: beside the target, so that a rename can do. Its mode is what the umask makes of 0666. */
 static int open_temporary(struct ivp_output *output, struct ivp_error *err)
 {
-	char *directory = directory_of(output->target);
+	char *directory = ivp_output_directory(output->target);
 	const char *slash = strrchr(output->target, '/');
 	uint32_t number;
 	int ret;

@@ -9,6 +9,7 @@
 #include "ask.h"
 #include "endpoint.h"
 #include "error.h"
+#include "packet_fd.h"
 #include "region.h"
 #include "sandbox.h"
 #include "worker.h"
@@ -30,27 +31,13 @@ static void die_with_monitor(void)
 /* With the answer perhaps a descriptor; *fd is -1 without. */
 static void ask(const struct ivp_cli *cli, const struct ivp_ask *question, struct ivp_ask_answer *answer, int *fd)
 {
-	struct iovec bytes = {.iov_base = answer, .iov_len = sizeof(*answer)};
-	char room[CMSG_SPACE(sizeof(int))];
-	struct msghdr message = {
-		.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
-	struct cmsghdr *rights;
-	ssize_t got;
+	ssize_t sent;
 
-	*fd = -1;
 	do
-		got = send(cli->monitor, question, sizeof(*question), MSG_NOSIGNAL);
-	while (got < 0 && errno == EINTR);
-	if (got != sizeof(*question))
+		sent = send(cli->monitor, question, sizeof(*question), MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent != sizeof(*question) || ivp_packet_fd_receive(cli->monitor, answer, sizeof(*answer), fd))
 		die_with_monitor();
-	do
-		got = recvmsg(cli->monitor, &message, MSG_CMSG_CLOEXEC);
-	while (got < 0 && errno == EINTR);
-	if (got != sizeof(*answer))
-		die_with_monitor();
-	rights = CMSG_FIRSTHDR(&message);
-	if (rights && rights->cmsg_type == SCM_RIGHTS)
-		memcpy(fd, CMSG_DATA(rights), sizeof(*fd));
 }
 
 int ivp_worker_open_output(struct ivp_cli *cli, struct ivp_output *output, const char *sender, struct ivp_error *err)
@@ -121,13 +108,6 @@ static int check_enclosure(const struct ivp_cli *cli, int ret, const char *what,
 		   : 0;
 }
 
-static char *directory_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
-}
-
 /* A listener makes its socket, and a port may be opened again, in the place it was named by; that may not be there yet. */
 static int enclose_files(const struct ivp_cli *cli)
 {
@@ -138,7 +118,7 @@ static int enclose_files(const struct ivp_cli *cli)
 
 	if (cli->control && !ivp_endpoint_parse(&endpoint, cli->control, NULL) &&
 	    (endpoint.kind == IVP_ENDPOINT_UNIX || endpoint.kind == IVP_ENDPOINT_SERIAL)) {
-		directory = directory_of(endpoint.rest);
+		directory = ivp_output_directory(endpoint.rest);
 		if (!directory)
 			return -ENOMEM;
 		/* One that is not there is the listener's error to tell. */
@@ -152,18 +132,22 @@ static int enclose_files(const struct ivp_cli *cli)
 	return ret;
 }
 
-int ivp_worker_enclose(struct ivp_cli *cli, struct ivp_error *err)
+/* files: what became of those. */
+static int enclose(struct ivp_cli *cli, int files, enum ivp_sandbox_calls calls, struct ivp_error *err)
 {
-	enum ivp_sandbox_calls calls = cli->control ? IVP_SANDBOX_MEET : IVP_SANDBOX_STREAM;
-	int ret;
+	int ret = check_enclosure(cli, files, "files", err);
 
-	if (cli->no_sandbox)
-		return 0;
-	ret = check_enclosure(cli, enclose_files(cli), "files", err);
 	if (!ret)
 		ret = check_enclosure(cli, ivp_sandbox_calls(calls), "system calls", err);
 	cli->enclosed = !ret;
 	return ret;
+}
+
+int ivp_worker_enclose(struct ivp_cli *cli, struct ivp_error *err)
+{
+	if (cli->no_sandbox)
+		return 0;
+	return enclose(cli, enclose_files(cli), cli->control ? IVP_SANDBOX_MEET : IVP_SANDBOX_STREAM, err);
 }
 
 int ivp_worker_enclose_more(struct ivp_cli *cli, struct ivp_error *err)
@@ -176,15 +160,10 @@ int ivp_worker_enclose_more(struct ivp_cli *cli, struct ivp_error *err)
 int ivp_worker_enclose_forward(struct ivp_cli *cli, const struct ivp_region *region, struct ivp_error *err)
 {
 	const struct ivp_sandbox_files files = {.port = region->address.lock};
-	int ret;
 
 	if (cli->no_sandbox)
 		return 0;
-	ret = check_enclosure(cli, ivp_sandbox_files(&files), "files", err);
-	if (!ret)
-		ret = check_enclosure(cli, ivp_sandbox_calls(IVP_SANDBOX_FORWARD), "system calls", err);
-	cli->enclosed = !ret;
-	return ret;
+	return enclose(cli, ivp_sandbox_files(&files), IVP_SANDBOX_FORWARD, err);
 }
 
 void ivp_worker_again(const struct ivp_cli *cli)
